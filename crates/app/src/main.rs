@@ -1,0 +1,2 @@
+//! The `billwright` binary.
+fn main() {}

@@ -1,0 +1,529 @@
+//! Reads JSON from outside into the types of this crate, with the coercions that Mongoose made for the historical
+//! services, and collects *every* problem of a document rather than the first.
+//!
+//! ```
+//! use billwright_domain::{Fields, Money, UserId};
+//! let body = serde_json::json!({"userId": "c-1", "totalInvoice": "12 pesos"});
+//! let mut fields = Fields::of(&body).unwrap();
+//! let user_id = fields.required("userId", UserId::from_json);
+//! let total = fields.optional("totalInvoice", Money::from_json);
+//! let problems = fields.finish().unwrap_err();
+//! assert_eq!(problems.0[0].field, "totalInvoice");
+//! ```
+
+use std::{borrow::Cow, fmt, str::FromStr};
+
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, TimeZone, Utc};
+use rust_decimal::Decimal;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::money::decimal_of_double;
+
+/// A value that cannot be read as what it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mismatch {
+    /// What would have been right, as the end of the sentence "expected …".
+    pub expected: Cow<'static, str>,
+}
+
+impl Mismatch {
+    /// A mismatch with what would have been right.
+    pub fn expected(expected: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            expected: expected.into(),
+        }
+    }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "expected {}", self.expected)
+    }
+}
+
+impl std::error::Error for Mismatch {}
+
+/// One wrong or missing field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldProblem {
+    /// The path of the field, as in `products[1].qty`.
+    pub field: String,
+    /// What was there, shortened; of personal data only its kind and length.
+    pub found: String,
+    /// What would have been right.
+    pub expected: String,
+}
+
+impl fmt::Display for FieldProblem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "field `{}`: found {}, expected {}",
+            self.field, self.found, self.expected
+        )
+    }
+}
+
+/// Every problem of one document; never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems(pub Vec<FieldProblem>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, problem) in self.0.iter().enumerate() {
+            if position > 0 {
+                formatter.write_str("; ")?;
+            }
+            problem.fmt(formatter)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// What an update says about a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Given<T> {
+    /// The field is not named: it stays as it is.
+    #[default]
+    Absent,
+    /// The field is named and empty.
+    Null,
+    /// The field is named with this value.
+    Value(T),
+}
+
+impl<T> Given<T> {
+    /// Whether the field is not named.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+
+    /// The value, if there is one.
+    pub fn value(self) -> Option<T> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Absent | Self::Null => None,
+        }
+    }
+}
+
+/// The fields of one JSON object, read one by one. Fields that nobody asks for are ignored.
+#[derive(Debug)]
+pub struct Fields<'a> {
+    object: Option<&'a Map<String, Value>>,
+    path: String,
+    problems: Vec<FieldProblem>,
+}
+
+/// Whether a field's content may be repeated in an error.
+#[derive(Clone, Copy)]
+enum Shown {
+    Content,
+    KindOnly,
+}
+
+impl<'a> Fields<'a> {
+    /// The fields of the document `value`, which must be a JSON object.
+    pub fn of(value: &'a Value) -> Result<Self, Problems> {
+        match value.as_object() {
+            Some(object) => Ok(Self {
+                object: Some(object),
+                path: String::new(),
+                problems: Vec::new(),
+            }),
+            None => Err(Problems(vec![FieldProblem {
+                field: String::new(),
+                found: describe(Some(value), Shown::KindOnly),
+                expected: "a JSON object".to_owned(),
+            }])),
+        }
+    }
+
+    /// The raw value of a field, if it is there at all.
+    pub fn raw(&self, name: &str) -> Option<&'a Value> {
+        self.object?.get(name)
+    }
+
+    /// A field that must be there; `null` counts as missing.
+    pub fn required<T>(&mut self, name: &str, read: impl FnOnce(&Value) -> Result<Option<T>, Mismatch>) -> Option<T> {
+        self.read(name, read, Shown::Content, true)
+    }
+
+    /// A field that may be missing or `null`.
+    pub fn optional<T>(&mut self, name: &str, read: impl FnOnce(&Value) -> Result<Option<T>, Mismatch>) -> Option<T> {
+        self.read(name, read, Shown::Content, false)
+    }
+
+    /// Like [`Fields::required`] for personal data or secrets: an error tells only the kind and length of what was found.
+    pub fn required_private<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&Value) -> Result<Option<T>, Mismatch>,
+    ) -> Option<T> {
+        self.read(name, read, Shown::KindOnly, true)
+    }
+
+    /// Like [`Fields::optional`] for personal data or secrets: an error tells only the kind and length of what was found.
+    pub fn optional_private<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&Value) -> Result<Option<T>, Mismatch>,
+    ) -> Option<T> {
+        self.read(name, read, Shown::KindOnly, false)
+    }
+
+    /// A field of an update, where "not named" and `null` differ.
+    pub fn given<T>(&mut self, name: &str, read: impl FnOnce(&Value) -> Result<Option<T>, Mismatch>) -> Given<T> {
+        let Some(value) = self.raw(name) else {
+            return Given::Absent;
+        };
+        match read(value) {
+            Ok(Some(found)) => Given::Value(found),
+            Ok(None) => Given::Null,
+            Err(mismatch) => {
+                self.problem(name, Some(value), Shown::Content, mismatch);
+                Given::Absent
+            }
+        }
+    }
+
+    /// A nested object that may be missing or `null`. Its problems carry the whole path.
+    pub fn object<T>(&mut self, name: &str, read: impl FnOnce(&mut Fields<'_>) -> T) -> Option<T> {
+        let value = self.raw(name).filter(|value| !value.is_null())?;
+        let Some(object) = value.as_object() else {
+            self.problem(name, Some(value), Shown::KindOnly, Mismatch::expected("an object"));
+            return None;
+        };
+        let mut nested = Fields {
+            object: Some(object),
+            path: self.path_of(name),
+            problems: Vec::new(),
+        };
+        let found = read(&mut nested);
+        self.problems.append(&mut nested.problems);
+        Some(found)
+    }
+
+    /// A list of objects that may be missing or `null`. Its problems carry the whole path, as in `products[1].qty`.
+    pub fn list<T>(&mut self, name: &str, mut read: impl FnMut(&mut Fields<'_>) -> T) -> Option<Vec<T>> {
+        let value = self.raw(name).filter(|value| !value.is_null())?;
+        let Some(items) = value.as_array() else {
+            self.problem(
+                name,
+                Some(value),
+                Shown::KindOnly,
+                Mismatch::expected("a list of objects"),
+            );
+            return None;
+        };
+        let mut found = Vec::with_capacity(items.len());
+        for (position, item) in items.iter().enumerate() {
+            let place = format!("{name}[{position}]");
+            let Some(object) = item.as_object() else {
+                self.problem(&place, Some(item), Shown::KindOnly, Mismatch::expected("an object"));
+                continue;
+            };
+            let mut nested = Fields {
+                object: Some(object),
+                path: self.path_of(&place),
+                problems: Vec::new(),
+            };
+            found.push(read(&mut nested));
+            self.problems.append(&mut nested.problems);
+        }
+        Some(found)
+    }
+
+    /// Notes that a field which could be read breaks a rule.
+    pub fn refuse(&mut self, name: &str, expected: impl Into<Cow<'static, str>>) {
+        self.problem(name, self.raw(name), Shown::Content, Mismatch::expected(expected));
+    }
+
+    /// Ends the reading: fine, or every problem that was met.
+    pub fn finish(self) -> Result<(), Problems> {
+        if self.problems.is_empty() {
+            Ok(())
+        } else {
+            Err(Problems(self.problems))
+        }
+    }
+
+    fn read<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&Value) -> Result<Option<T>, Mismatch>,
+        shown: Shown,
+        required: bool,
+    ) -> Option<T> {
+        let value = self.raw(name);
+        match value.map_or(Ok(None), read) {
+            Ok(None) if required => {
+                self.problem(name, value, shown, Mismatch::expected("a value"));
+                None
+            }
+            Ok(found) => found,
+            Err(mismatch) => {
+                self.problem(name, value, shown, mismatch);
+                None
+            }
+        }
+    }
+
+    fn problem(&mut self, name: &str, value: Option<&Value>, shown: Shown, mismatch: Mismatch) {
+        self.problems.push(FieldProblem {
+            field: self.path_of(name),
+            found: describe(value, shown),
+            expected: mismatch.expected.into_owned(),
+        });
+    }
+
+    fn path_of(&self, name: &str) -> String {
+        if self.path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.path)
+        }
+    }
+}
+
+/// How much of a value an error repeats, in characters.
+const LONGEST_EXCERPT: usize = 40;
+
+fn describe(value: Option<&Value>, shown: Shown) -> String {
+    match (value, shown) {
+        (None, _) => "nothing".to_owned(),
+        (Some(Value::Null), _) => "null".to_owned(),
+        (Some(Value::Object(_)), _) => "an object".to_owned(),
+        (Some(Value::Array(items)), _) => format!("a list of {}", items.len()),
+        (Some(Value::String(text)), Shown::Content) if text.chars().count() <= LONGEST_EXCERPT => {
+            format!("the text `{}`", text.escape_debug())
+        }
+        (Some(Value::String(text)), _) => format!("a text of {} characters", text.chars().count()),
+        (Some(scalar), Shown::Content) => format!("`{scalar}`"),
+        (Some(Value::Number(_)), Shown::KindOnly) => "a number".to_owned(),
+        (Some(_), Shown::KindOnly) => "a boolean".to_owned(),
+    }
+}
+
+/// Text as Mongoose casts it: numbers and booleans become their text, `null` is no text.
+pub fn text(value: &Value) -> Result<Option<String>, Mismatch> {
+    match value {
+        Value::Null => Ok(None),
+        Value::String(text) if text.contains('\0') => Err(Mismatch::expected("a text without NUL characters")),
+        Value::String(text) => Ok(Some(text.clone())),
+        Value::Number(number) => Ok(Some(match number.as_f64().and_then(decimal_of_double) {
+            Some(decimal) if number.is_f64() => decimal.to_string(),
+            _ => number.to_string(),
+        })),
+        Value::Bool(boolean) => Ok(Some(boolean.to_string())),
+        Value::Array(_) | Value::Object(_) => Err(Mismatch::expected("a text")),
+    }
+}
+
+/// A boolean as Mongoose casts it: `true`, `"true"`, `1`, `"1"`, `"yes"` and their opposites; `null` is none.
+pub fn boolean(value: &Value) -> Result<Option<bool>, Mismatch> {
+    const EXPECTED: Mismatch = Mismatch {
+        expected: Cow::Borrowed("a boolean (true, false, or \"true\", \"1\", \"yes\", \"false\", \"0\", \"no\")"),
+    };
+    match value {
+        Value::Null => Ok(None),
+        Value::Bool(boolean) => Ok(Some(*boolean)),
+        Value::Number(number) => match number.as_f64() {
+            Some(1.0) => Ok(Some(true)),
+            Some(0.0) => Ok(Some(false)),
+            _ => Err(EXPECTED),
+        },
+        Value::String(text) => match text.as_str() {
+            "true" | "1" | "yes" => Ok(Some(true)),
+            "false" | "0" | "no" => Ok(Some(false)),
+            _ => Err(EXPECTED),
+        },
+        Value::Array(_) | Value::Object(_) => Err(EXPECTED),
+    }
+}
+
+/// A number as Mongoose casts it: numeric text and booleans are numbers too, `null` and `""` are none.
+pub fn decimal(value: &Value) -> Result<Option<Decimal>, Mismatch> {
+    const EXPECTED: Mismatch = Mismatch {
+        expected: Cow::Borrowed("a number"),
+    };
+    let found = match value {
+        Value::Null => return Ok(None),
+        Value::Bool(boolean) => Some(Decimal::from(u8::from(*boolean))),
+        Value::Number(number) => Decimal::from_str(&number.to_string())
+            .ok()
+            .or_else(|| number.as_f64().and_then(decimal_of_double)),
+        Value::String(text) if text.trim().is_empty() => return Ok(None),
+        Value::String(text) => {
+            let text = text.trim();
+            // `_` between digits is Rust's habit, not JavaScript's.
+            (!text.contains('_'))
+                .then(|| Decimal::from_str(text).or_else(|_| Decimal::from_scientific(text)).ok())
+                .flatten()
+        }
+        Value::Array(_) | Value::Object(_) => None,
+    };
+    found.map(|number| Some(number.normalize())).ok_or(EXPECTED)
+}
+
+/// A moment as Mongoose casts it: milliseconds since 1970, or a date in ISO 8601 form; a date alone is midnight UTC, and
+/// a time without a zone is taken as UTC. `null` and `""` are none.
+pub fn date(value: &Value) -> Result<Option<DateTime<Utc>>, Mismatch> {
+    const EXPECTED: Mismatch = Mismatch {
+        expected: Cow::Borrowed("a date (ISO 8601, as 2025-10-15 or 2025-10-15T09:15:00Z, or milliseconds since 1970)"),
+    };
+    let found = match value {
+        Value::Null => return Ok(None),
+        Value::Number(number) => milliseconds(&number.to_string()),
+        Value::String(text) if text.trim().is_empty() => return Ok(None),
+        Value::String(text) => date_of_text(text.trim()),
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    };
+    found
+        .filter(|moment| (1..=9999).contains(&moment.year()))
+        .map(Some)
+        .ok_or(EXPECTED)
+}
+
+fn milliseconds(text: &str) -> Option<DateTime<Utc>> {
+    let whole = Decimal::from_str(text)
+        .or_else(|_| Decimal::from_scientific(text))
+        .ok()?
+        .trunc();
+    Utc.timestamp_millis_opt(i64::try_from(whole).ok()?).single()
+}
+
+fn date_of_text(text: &str) -> Option<DateTime<Utc>> {
+    if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
+        return Some(cut_to_milliseconds(moment.with_timezone(&Utc)));
+    }
+    if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        return Some(day.and_time(chrono::NaiveTime::MIN).and_utc());
+    }
+    for form in [
+        "%Y-%m-%dT%H:%M:%S%.f",
+        "%Y-%m-%d %H:%M:%S%.f",
+        "%Y-%m-%dT%H:%M",
+        "%Y-%m-%d %H:%M",
+    ] {
+        if let Ok(moment) = NaiveDateTime::parse_from_str(text, form) {
+            return Some(cut_to_milliseconds(moment.and_utc()));
+        }
+    }
+    for form in ["%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%dT%H:%M%z", "%Y-%m-%d %H:%M:%S%.f%z"] {
+        if let Ok(moment) = DateTime::parse_from_str(text, form) {
+            return Some(cut_to_milliseconds(moment.with_timezone(&Utc)));
+        }
+    }
+    if let Ok(moment) = DateTime::parse_from_rfc2822(text) {
+        return Some(moment.with_timezone(&Utc));
+    }
+    // JavaScript reads text that is no date but a number of more than a year's digits as milliseconds.
+    (text.len() > 6).then(|| milliseconds(text)).flatten()
+}
+
+fn cut_to_milliseconds(moment: DateTime<Utc>) -> DateTime<Utc> {
+    Utc.timestamp_millis_opt(moment.timestamp_millis())
+        .single()
+        .unwrap_or(moment)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn collects_every_problem_with_its_path() {
+        let body = json!({"address": {"city": {}}, "products": [{"qty": 1}, {"qty": "two"}, 3]});
+        let mut fields = Fields::of(&body).unwrap();
+        fields.required("userId", text);
+        fields.object("address", |address| address.optional("city", text));
+        fields.list("products", |product| product.required("qty", decimal));
+        let problems = fields.finish().unwrap_err();
+        let seen: Vec<_> = problems
+            .0
+            .iter()
+            .map(|problem| (&*problem.field, &*problem.found))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                ("userId", "nothing"),
+                ("address.city", "an object"),
+                ("products[1].qty", "the text `two`"),
+                ("products[2]", "a number"),
+            ]
+        );
+    }
+
+    #[test]
+    fn keeps_personal_data_out_of_errors() {
+        let body = json!({"clientPhone": "call me: 998901112233"});
+        let mut fields = Fields::of(&body).unwrap();
+        fields.required_private("clientPhone", crate::Phone::from_json);
+        assert!(!fields.finish().unwrap_err().to_string().contains("998901112233"));
+    }
+
+    #[test]
+    fn tells_absent_from_null() {
+        let body = json!({"paymentDate": null, "serviceId": 7});
+        let mut fields = Fields::of(&body).unwrap();
+        assert_eq!(fields.given("paymentDate", date), Given::Null);
+        assert_eq!(fields.given("serviceId", text), Given::Value("7".to_owned()));
+        assert_eq!(fields.given("isPaid", boolean), Given::Absent);
+    }
+
+    #[test]
+    fn reads_dates_as_javascript_does() {
+        let expected = Utc.with_ymd_and_hms(2025, 10, 15, 0, 0, 0).unwrap();
+        for form in [
+            json!("2025-10-15"),
+            json!("2025-10-15T00:00:00"),
+            json!("2025-10-15T05:00:00+05:00"),
+            json!(1_760_486_400_000_i64),
+            json!("1760486400000"),
+        ] {
+            assert_eq!(date(&form).unwrap(), Some(expected), "{form}");
+        }
+        for bad in [
+            json!("soon"),
+            json!(true),
+            json!({}),
+            json!("2025-13-40"),
+            json!("99999-01-01"),
+        ] {
+            assert!(date(&bad).is_err(), "{bad} was taken");
+        }
+    }
+
+    #[test]
+    fn refuses_objects_where_scalars_belong() {
+        let operator = json!({"$gt": ""});
+        assert!(
+            text(&operator).is_err()
+                && boolean(&operator).is_err()
+                && decimal(&operator).is_err()
+                && date(&operator).is_err()
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics_on_any_text(candidate in ".{0,40}") {
+            let value = Value::String(candidate);
+            let _ = (text(&value), boolean(&value), decimal(&value), date(&value), crate::Money::from_json(&value), crate::Phone::from_json(&value));
+        }
+
+        #[test]
+        fn never_panics_on_any_double(candidate: f64) {
+            let value = json!(candidate);
+            let _ = (text(&value), boolean(&value), decimal(&value), date(&value), crate::Money::from_json(&value));
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The Kafka consumer: one file per customer event.

@@ -1,0 +1,1 @@
+//! Billz and Telegram as stateful HTTP servers with faults by script.

@@ -1,0 +1,1 @@
+//! Starts real MongoDB, Redis and Kafka for tests and the demo.

@@ -1,0 +1,1 @@
+//! The billing database: `users`, `billings`, `counters`, and what Billwright keeps beside them.

@@ -1,0 +1,13 @@
+//! MongoDB: every document shape and every query of both products, and nothing else knows that there is a MongoDB.
+//!
+//! Documents are written so that the historical services' Mongoose models read them unchanged: see [`values`].
+
+pub mod billing;
+pub mod billz;
+mod database;
+mod error;
+pub mod values;
+
+pub use database::{Mongo, MongoSettings, Topology};
+pub use error::StoreError;
+pub use mongodb::bson;

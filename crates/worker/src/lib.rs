@@ -1,0 +1,1 @@
+//! The BullMQ worker: one file per job type.
