@@ -67,9 +67,9 @@ impl From<Error> for StoreError {
             | ErrorKind::ServerSelection { .. }
             | ErrorKind::ConnectionPoolCleared { .. }
             | ErrorKind::DnsResolve { .. }
-            | ErrorKind::Transaction { .. } => true,
+            | ErrorKind::Transaction { .. }
+            | ErrorKind::Write(WriteFailure::WriteConcernError(_)) => true,
             ErrorKind::Command(command) => TRANSIENT_CODES.contains(&command.code),
-            ErrorKind::Write(WriteFailure::WriteConcernError(_)) => true,
             ErrorKind::Write(WriteFailure::WriteError(write)) => TRANSIENT_CODES.contains(&write.code),
             _ => false,
         };
