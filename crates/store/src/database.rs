@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use bson::{Document, doc};
-use mongodb::{Client, Collection, Database, options::ClientOptions};
+use mongodb::{
+    Client, Collection, Database,
+    options::{ClientOptions, ConnectionString, HostInfo},
+};
 
 use crate::StoreError;
 
@@ -12,12 +15,42 @@ use crate::StoreError;
 pub struct MongoSettings {
     /// The connection string, which may hold a password.
     pub uri: secrecy::SecretString,
-    /// The database to use when the connection string names none.
-    pub default_database: &'static str,
+    /// The database to use, whatever the connection string names.
+    pub database: String,
     /// How long an operation may look for a server before it fails as unavailable.
     pub server_selection_timeout: Duration,
     /// The most connections that are open at a time.
     pub max_pool_size: u32,
+}
+
+/// Where a connection string leads, without its secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectionFacts {
+    /// The servers, each `host:port`, in order of their names; or the name that a `mongodb+srv` record is looked up for.
+    pub servers: Vec<String>,
+    /// The database in its path, if any.
+    pub database: Option<String>,
+}
+
+impl ConnectionFacts {
+    /// Reads a connection string; the error says what was expected, without repeating what was found.
+    pub fn of(uri: &str) -> Result<Self, String> {
+        let expected = |_| "a MongoDB connection string, as `mongodb://host:27017/database?replicaSet=rs0`".to_owned();
+        let parsed = ConnectionString::parse(uri).map_err(expected)?;
+        let mut servers = match &parsed.host_info {
+            HostInfo::HostIdentifiers(addresses) => addresses
+                .iter()
+                .map(|address| address.to_string().to_lowercase())
+                .collect(),
+            HostInfo::DnsRecord(name) => vec![name.to_lowercase()],
+            _ => Vec::new(),
+        };
+        servers.sort_unstable();
+        Ok(Self {
+            servers,
+            database: parsed.default_database,
+        })
+    }
 }
 
 /// What the server can promise.
@@ -47,13 +80,9 @@ impl Mongo {
             .get_or_insert(settings.server_selection_timeout);
         options.connect_timeout.get_or_insert(Duration::from_secs(5));
         options.max_pool_size.get_or_insert(settings.max_pool_size);
-        let name = options
-            .default_database
-            .clone()
-            .unwrap_or_else(|| settings.default_database.to_owned());
         let client = Client::with_options(options)?;
         Ok(Self {
-            database: client.database(&name),
+            database: client.database(&settings.database),
             client,
         })
     }

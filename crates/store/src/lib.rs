@@ -8,6 +8,6 @@ mod database;
 mod error;
 pub mod values;
 
-pub use database::{Mongo, MongoSettings, Topology};
+pub use database::{ConnectionFacts, Mongo, MongoSettings, Topology};
 pub use error::StoreError;
 pub use mongodb::bson;
