@@ -1,0 +1,102 @@
+//! `billings`: the shape of billings, and how changes to them are written.
+
+use billwright_domain::{
+    BillingId,
+    billing::{BillingChange, BillingPhone, NewBilling},
+};
+use bson::{Bson, Document, doc, oid::ObjectId};
+use chrono::{DateTime, Utc};
+
+use super::users::{phone, put};
+use crate::values;
+
+/// The collection's name.
+pub const COLLECTION: &str = "billings";
+
+/// A new billing's document, as the historical service's model would have written it at `now`.
+pub fn document(billing: &NewBilling, number: &BillingId, id: ObjectId, now: DateTime<Utc>) -> Document {
+    let mut document = doc! {
+        "_id": id,
+        "userId": billing.user_id.as_str(),
+        "billingId": number.as_str(),
+        "generationDate": values::date(billing.generation_date),
+        "dueDate": values::date(billing.due_date),
+    };
+    if let Some(service) = &billing.service_id {
+        document.insert("serviceId", service.as_str());
+    }
+    if let Some(total) = billing.total_invoice {
+        document.insert("totalInvoice", values::money(total));
+    }
+    document.insert("isPaid", billing.is_paid);
+    document.insert("paymentDate", billing.payment_date.map_or(Bson::Null, values::date));
+    if let Some(phone) = &billing.phone {
+        document.insert("phone", billing_phone(phone));
+    }
+    document.insert("createdAt", values::date(now));
+    document.insert("updatedAt", values::date(now));
+    document.insert("__v", 0);
+    document
+}
+
+/// What a change sets: the fields that it names, each as a whole, and `updatedAt`. All else in the document stays.
+pub fn changed_fields(change: &BillingChange, now: DateTime<Utc>) -> Document {
+    let mut set = Document::new();
+    put(&mut set, "dueDate", &change.due_date, |due| values::date(*due));
+    put(&mut set, "serviceId", &change.service_id, |service| {
+        Bson::from(service.as_str())
+    });
+    put(&mut set, "totalInvoice", &change.total_invoice, |total| {
+        values::money(*total)
+    });
+    put(&mut set, "isPaid", &change.is_paid, |paid| Bson::Boolean(*paid));
+    put(&mut set, "paymentDate", &change.payment_date, |paid| {
+        values::date(*paid)
+    });
+    put(&mut set, "phone", &change.phone, billing_phone);
+    set.insert("updatedAt", values::date(now));
+    set
+}
+
+fn billing_phone(given: &BillingPhone) -> Bson {
+    match given {
+        BillingPhone::Text(text) => Bson::from(text.as_str()),
+        BillingPhone::Parts(parts) => phone(parts).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use billwright_domain::billing::{BillingDraft, UserStanding};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn is_written_as_mongoose_would() {
+        let draft = BillingDraft::from_json(&json!({"userId": "c", "dueDate": "2025-10-15", "totalInvoice": "125000"}));
+        let now = DateTime::UNIX_EPOCH;
+        let billing = NewBilling::open(UserStanding::Active, draft.unwrap(), now).unwrap();
+        let written = document(&billing, &BillingId::from_sequence(7), ObjectId::new(), now);
+        let names: Vec<_> = written.keys().map(String::as_str).collect();
+        assert_eq!(
+            names,
+            [
+                "_id",
+                "userId",
+                "billingId",
+                "generationDate",
+                "dueDate",
+                "totalInvoice",
+                "isPaid",
+                "paymentDate",
+                "createdAt",
+                "updatedAt",
+                "__v"
+            ]
+        );
+        assert_eq!(written.get("billingId"), Some(&Bson::from("000000007")));
+        assert_eq!(written.get("totalInvoice"), Some(&Bson::Int32(125_000)));
+        assert_eq!(written.get("paymentDate"), Some(&Bson::Null));
+    }
+}

@@ -1,0 +1,105 @@
+//! `users`: the shape of the billing product's users, and how changes to them are written.
+
+use billwright_domain::{
+    Given,
+    user::{Address, NewUser, UserChange, UserPhone},
+};
+use bson::{Bson, Document, doc, oid::ObjectId};
+use chrono::{DateTime, Utc};
+
+use crate::values;
+
+/// The collection's name.
+pub const COLLECTION: &str = "users";
+
+/// A new user's document, as the historical service's model would have written it at `now`.
+pub fn document(user: &NewUser, id: ObjectId, now: DateTime<Utc>) -> Document {
+    let mut document = doc! { "_id": id, "userId": user.user_id.as_str() };
+    if let Some(address) = user.address.as_ref().map(address).filter(|parts| !parts.is_empty()) {
+        document.insert("address", address);
+    }
+    if let Some(parts) = &user.phone {
+        document.insert("phone", phone(parts));
+    }
+    document.insert("isActive", user.is_active);
+    document.insert("createdAt", values::date(now));
+    document.insert("updatedAt", values::date(now));
+    document.insert("__v", 0);
+    document
+}
+
+/// What a change sets: the fields that it names, each as a whole, and `updatedAt`. All else in the document stays.
+pub fn changed_fields(change: &UserChange, now: DateTime<Utc>) -> Document {
+    let mut set = Document::new();
+    put(&mut set, "address", &change.address, |parts| address(parts).into());
+    put(&mut set, "phone", &change.phone, |parts| phone(parts).into());
+    put(&mut set, "isActive", &change.is_active, |active| Bson::Boolean(*active));
+    set.insert("updatedAt", values::date(now));
+    set
+}
+
+/// Notes a field of a change: its value, or `null` where the change empties it.
+pub(super) fn put<T>(set: &mut Document, field: &str, given: &Given<T>, write: impl FnOnce(&T) -> Bson) {
+    match given {
+        Given::Absent => {}
+        Given::Null => {
+            set.insert(field, Bson::Null);
+        }
+        Given::Value(value) => {
+            set.insert(field, write(value));
+        }
+    }
+}
+
+fn address(address: &Address) -> Document {
+    let parts = [
+        ("city", &address.city),
+        ("country", &address.country),
+        ("zipCode", &address.zip_code),
+        ("address", &address.address),
+    ];
+    parts
+        .into_iter()
+        .filter_map(|(name, part)| part.as_ref().map(|text| (name.to_owned(), Bson::from(text.as_str()))))
+        .collect()
+}
+
+/// A phone as it is stored with a user, and with a billing where it has this form.
+pub(super) fn phone(phone: &UserPhone) -> Document {
+    let mut parts = doc! { "codeNumber": phone.code_number.as_str() };
+    if let Some(number) = phone.phone_number {
+        parts.insert("phoneNumber", values::number(number));
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use billwright_domain::MockClock;
+    use serde_json::json;
+
+    use super::*;
+
+    fn now() -> DateTime<Utc> {
+        use billwright_domain::Clock;
+        MockClock::at(DateTime::UNIX_EPOCH).now()
+    }
+
+    #[test]
+    fn leaves_out_what_is_not_given_and_empty_objects_as_mongoose_does() {
+        let user = NewUser::from_json(&json!({"userId": "c", "address": {}})).unwrap();
+        let written = document(&user, ObjectId::new(), now());
+        let names: Vec<_> = written.keys().map(String::as_str).collect();
+        assert_eq!(names, ["_id", "userId", "isActive", "createdAt", "updatedAt", "__v"]);
+        assert_eq!(written.get("__v"), Some(&Bson::Int32(0)));
+    }
+
+    #[test]
+    fn a_change_replaces_an_object_as_a_whole_and_never_the_user_id() {
+        let change = UserChange::from_json(&json!({"userId": "other", "address": {"city": "Cali"}, "phone": null}));
+        let set = changed_fields(&change.unwrap(), now());
+        assert_eq!(set.get_document("address").unwrap(), &doc! { "city": "Cali" });
+        assert_eq!(set.get("phone"), Some(&Bson::Null));
+        assert!(!set.contains_key("userId") && set.contains_key("updatedAt"));
+    }
+}
