@@ -1,2 +1,38 @@
-//! xtask.
-fn main() {}
+//! The project's own commands: `cargo xtask demo`, `test`, `services`, `interop`.
+
+mod demo;
+mod interop;
+mod services;
+mod test;
+
+use clap::{Parser, Subcommand};
+
+/// The project's own commands.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the services, the sandbox and all roles, put real work through them, and show what happened.
+    Demo(demo::Arguments),
+    /// Check everything: format, lints, docs, dependencies, unit and integration tests, interop, demo.
+    Test(test::Arguments),
+    /// Start MongoDB, Redis and Kafka for development, and keep them until Ctrl-C.
+    Services,
+    /// Run the tests with real Node clients against the built binary.
+    Interop(interop::Arguments),
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Demo(arguments) => demo::run(&arguments).await,
+        Command::Test(arguments) => test::run(&arguments).await,
+        Command::Services => services::run().await,
+        Command::Interop(arguments) => interop::run(&arguments).await,
+    }
+}

