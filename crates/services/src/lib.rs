@@ -9,7 +9,7 @@ pub mod fetch;
 mod kafka_server;
 mod mongo_server;
 mod port;
-mod progress;
+pub mod progress;
 mod redis_server;
 pub mod shared;
 mod supervisor;

@@ -9,7 +9,7 @@ const FIRST_WORD_AFTER: Duration = Duration::from_secs(1);
 const THEN_EVERY: Duration = Duration::from_secs(5);
 
 /// Waits for `work`, saying `what` after a second and again every five.
-pub(crate) async fn during<T>(what: &str, work: impl Future<Output = T>) -> T {
+pub async fn during<T>(what: &str, work: impl Future<Output = T>) -> T {
     let started = Instant::now();
     let mut work = std::pin::pin!(work);
     let mut patience = FIRST_WORD_AFTER;
@@ -23,6 +23,6 @@ pub(crate) async fn during<T>(what: &str, work: impl Future<Output = T>) -> T {
 }
 
 /// One line for the person at the terminal; that standard error is closed is no reason to fail.
-pub(crate) fn tell(line: &str) {
+pub fn tell(line: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

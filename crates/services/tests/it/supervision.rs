@@ -58,7 +58,6 @@ async fn servers_and_their_data_are_gone_after_their_parent_is_killed() {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "how the child tells the test what it started")]
 async fn be_the_parent() {
     let mongo = MongoServer::start().await.unwrap();
     let redis = RedisServer::start().await.unwrap();
