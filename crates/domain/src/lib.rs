@@ -12,7 +12,9 @@ pub mod health;
 pub mod identifiers;
 pub mod input;
 pub mod money;
+pub mod order;
 pub mod phone;
+pub mod quantity;
 pub mod user;
 
 pub use billing_id::BillingId;
@@ -24,4 +26,6 @@ pub use identifiers::{
 };
 pub use input::{FieldProblem, Fields, Given, Problems};
 pub use money::{Money, StoredNumber};
+pub use order::{DocumentId, OrderDraft, OrderReference};
 pub use phone::Phone;
+pub use quantity::Quantity;

@@ -1,0 +1,170 @@
+//! The indexes of the worker's database. They are made in the background at start; one of ours that exists in another
+//! shape is reported and left as it is.
+
+use std::time::Duration;
+
+use bson::{Document, doc};
+use futures_util::TryStreamExt;
+use mongodb::{IndexModel, options::IndexOptions};
+
+use crate::{Mongo, StoreError};
+
+struct Wanted {
+    collection: &'static str,
+    keys: Document,
+    unique: bool,
+    expires: bool,
+    partial: Option<Document>,
+}
+
+fn plain(collection: &'static str, keys: Document) -> Wanted {
+    Wanted {
+        collection,
+        keys,
+        unique: false,
+        expires: false,
+        partial: None,
+    }
+}
+
+/// Every index, as the contract lists them for the historical collections, and what our own queries need.
+fn wanted() -> Vec<Wanted> {
+    let mut wanted = Vec::new();
+    for field in [
+        "deliveryStatus",
+        "createdAt",
+        "updatedAt",
+        "orderID",
+        "order_number",
+        "clientID",
+        "clientIdSys",
+        "storeId",
+        "regionId",
+        "subRegionId",
+        "driverId",
+        "deliveryTime",
+        "isPaid",
+        "isRefund",
+        "billzId",
+    ] {
+        wanted.push(plain("orders", doc! { field: 1 }));
+    }
+    // Where orders are: a plain compound index serves boxes on the map. The historical 2dsphere index on the same field took
+    // the latitude for a longitude and refused real places, so it is not made.
+    wanted.push(plain(
+        "orders",
+        doc! { "coordinates.latitude": 1, "coordinates.longitude": 1 },
+    ));
+    wanted.push(plain("logs", doc! { "section": 1, "action": 1 }));
+    wanted.push(plain("logs", doc! { "createdAt": -1 }));
+    for field in ["correlationId", "success", "orderId"] {
+        wanted.push(plain("logs", doc! { field: 1 }));
+    }
+    for field in ["updatedAt", "correlationId", "jobId", "orderId"] {
+        wanted.push(plain("operations", doc! { field: 1 }));
+    }
+    wanted.push(plain("operations", doc! { "type": 1, "state": 1, "updatedAt": -1 }));
+    wanted.push(plain("order_sagas", doc! { "state": 1, "updatedAt": 1 }));
+    wanted.push(plain("notifications", doc! { "state": 1, "due": 1 }));
+    wanted.push(plain("notifications", doc! { "fold": 1, "state": 1, "sentAt": -1 }));
+    wanted.push(Wanted {
+        unique: true,
+        partial: Some(doc! { "state": "waiting", "fold": { "$exists": true } }),
+        ..plain("notifications", doc! { "fold": 1 })
+    });
+    for collection in ["operations", "leases", "notifications"] {
+        wanted.push(Wanted {
+            expires: true,
+            ..plain(collection, doc! { "expiresAt": 1 })
+        });
+    }
+    wanted
+}
+
+/// Makes the indexes that are missing. Returns a sentence for each that exists in another shape or could not be made.
+pub async fn ensure(mongo: &Mongo) -> Result<Vec<String>, StoreError> {
+    let mut reports = Vec::new();
+    let wanted = wanted();
+    let mut collections: Vec<_> = wanted.iter().map(|index| index.collection).collect();
+    collections.dedup();
+    collections.sort_unstable();
+    collections.dedup();
+    for collection in collections {
+        let existing = existing(mongo, collection).await?;
+        for index in wanted.iter().filter(|index| index.collection == collection) {
+            if let Some(report) = ensure_one(mongo, index, &existing).await? {
+                reports.push(report);
+            }
+        }
+    }
+    Ok(reports)
+}
+
+async fn existing(mongo: &Mongo, collection: &str) -> Result<Vec<IndexModel>, StoreError> {
+    match mongo.collection(collection).list_indexes().await {
+        Ok(cursor) => Ok(cursor.try_collect().await?),
+        Err(error) => match StoreError::from(error) {
+            StoreError::Unavailable(error) => Err(StoreError::Unavailable(error)),
+            // The collection is not there yet, and so are its indexes.
+            _ => Ok(Vec::new()),
+        },
+    }
+}
+
+async fn ensure_one(mongo: &Mongo, wanted: &Wanted, existing: &[IndexModel]) -> Result<Option<String>, StoreError> {
+    let twin = existing.iter().find(|index| {
+        same_keys(&index.keys, &wanted.keys)
+            && index
+                .options
+                .as_ref()
+                .and_then(|options| options.partial_filter_expression.as_ref())
+                == wanted.partial.as_ref()
+    });
+    if let Some(twin) = twin {
+        let options = twin.options.as_ref();
+        let unique = options.and_then(|options| options.unique).unwrap_or(false);
+        let expires = options.and_then(|options| options.expire_after).is_some();
+        return Ok((unique != wanted.unique || expires != wanted.expires).then(|| {
+            format!(
+                "the index on {} of `{}` exists in another shape and was left as it is: found unique={unique}, \
+                 expiring={expires}, expected unique={}, expiring={}",
+                wanted.keys, wanted.collection, wanted.unique, wanted.expires
+            )
+        }));
+    }
+    let mut options = IndexOptions::default();
+    options.unique = wanted.unique.then_some(true);
+    options.expire_after = wanted.expires.then_some(Duration::ZERO);
+    options.partial_filter_expression.clone_from(&wanted.partial);
+    // Two indexes on one field need two names.
+    options.name = wanted.partial.is_some().then(|| "one_waiting_per_fold".to_owned());
+    let model = IndexModel::builder().keys(wanted.keys.clone()).options(options).build();
+    match mongo.collection(wanted.collection).create_index(model).await {
+        Ok(_) => Ok(None),
+        Err(error) => match StoreError::from(error) {
+            StoreError::Unavailable(error) => Err(StoreError::Unavailable(error)),
+            other => Ok(Some(format!(
+                "the index on {} of `{}` could not be made and is not there: {other}",
+                wanted.keys, wanted.collection
+            ))),
+        },
+    }
+}
+
+/// Whether two indexes are on the same fields in the same directions, however the numbers were stored.
+fn same_keys(left: &Document, right: &Document) -> bool {
+    let shape = |keys: &Document| -> Vec<(String, String)> {
+        keys.iter()
+            .map(|(name, direction)| {
+                let direction = match direction {
+                    bson::Bson::Int32(number) => number.to_string(),
+                    bson::Bson::Int64(number) => number.to_string(),
+                    bson::Bson::Double(number) => number.to_string(),
+                    other => other.to_string(),
+                };
+                (name.clone(), direction)
+            })
+            .collect()
+    };
+    shape(left) == shape(right)
+}
