@@ -189,12 +189,16 @@ pub struct BillingChange {
     pub is_paid: Given<bool>,
     /// When it was paid.
     pub payment_date: Given<DateTime<Utc>>,
+    /// Set where the update marks the billing as paid and names no date: it was paid at this moment, unless it is marked
+    /// as paid with a date already, which then stays. Saying twice that a billing is paid does not move the date.
+    pub paid_at_the_latest: Option<DateTime<Utc>>,
     /// The phone that it carries.
     pub phone: Given<BillingPhone>,
 }
 
 impl BillingChange {
-    /// Reads the body of `PUT /api/billings/:id`. A billing that becomes paid without a date was paid `now`.
+    /// Reads the body of `PUT /api/billings/:id`. The payment date follows `isPaid` where the body does not name it: a
+    /// billing that becomes paid was paid `now`, and one that is not paid has no payment date.
     pub fn from_json(body: &Value, now: DateTime<Utc>) -> Result<Self, Problems> {
         let mut fields = Fields::of(body)?;
         let mut change = Self {
@@ -203,14 +207,19 @@ impl BillingChange {
             total_invoice: fields.given("totalInvoice", Money::from_json),
             is_paid: fields.given("isPaid", boolean),
             payment_date: fields.given("paymentDate", date),
+            paid_at_the_latest: None,
             phone: fields.given("phone", billing_phone),
         };
         if change.due_date == Given::Null {
             fields.refuse("dueDate", "a date");
         }
         fields.finish()?;
-        if change.is_paid == Given::Value(true) && change.payment_date.is_absent() {
-            change.payment_date = Given::Value(now);
+        if change.payment_date.is_absent() {
+            match change.is_paid {
+                Given::Value(true) => change.paid_at_the_latest = Some(now),
+                Given::Value(false) | Given::Null => change.payment_date = Given::Null,
+                Given::Absent => {}
+            }
         }
         Ok(change)
     }
@@ -283,13 +292,13 @@ mod tests {
     }
 
     #[test]
-    fn paying_sets_the_payment_date_unless_it_is_given() {
+    fn the_payment_date_follows_is_paid_unless_it_is_given() {
         let paid = BillingChange::from_json(&json!({"isPaid": "true"}), now()).unwrap();
-        assert_eq!(paid.payment_date, Given::Value(now()));
+        assert_eq!((paid.payment_date, paid.paid_at_the_latest), (Given::Absent, Some(now())));
         let dated = BillingChange::from_json(&json!({"isPaid": true, "paymentDate": null}), now()).unwrap();
-        assert_eq!(dated.payment_date, Given::Null);
+        assert_eq!((dated.payment_date, dated.paid_at_the_latest), (Given::Null, None));
         let open = BillingChange::from_json(&json!({"isPaid": false}), now()).unwrap();
-        assert_eq!(open.payment_date, Given::Absent);
+        assert_eq!((open.payment_date, open.paid_at_the_latest), (Given::Null, None));
     }
 
     #[test]

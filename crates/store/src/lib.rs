@@ -6,6 +6,7 @@ pub mod billing;
 pub mod billz;
 mod database;
 mod error;
+pub mod json;
 pub mod values;
 
 pub use database::{ConnectionFacts, Mongo, MongoSettings, Topology};

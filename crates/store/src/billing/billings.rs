@@ -6,6 +6,7 @@ use billwright_domain::{
 };
 use bson::{Bson, Document, doc, oid::ObjectId};
 use chrono::{DateTime, Utc};
+use mongodb::options::UpdateModifications;
 
 use super::users::{phone, put};
 use crate::values;
@@ -39,8 +40,9 @@ pub fn document(billing: &NewBilling, number: &BillingId, id: ObjectId, now: Dat
     document
 }
 
-/// What a change sets: the fields that it names, each as a whole, and `updatedAt`. All else in the document stays.
-pub fn changed_fields(change: &BillingChange, now: DateTime<Utc>) -> Document {
+/// What a change sets: the fields that it names, each as a whole, and `updatedAt`. All else in the document stays. The date
+/// that follows from [`BillingChange::paid_at_the_latest`] is not among them, since it depends on the stored document.
+fn changed_fields(change: &BillingChange, now: DateTime<Utc>) -> Document {
     let mut set = Document::new();
     put(&mut set, "dueDate", &change.due_date, |due| values::date(*due));
     put(&mut set, "serviceId", &change.service_id, |service| {
@@ -56,6 +58,28 @@ pub fn changed_fields(change: &BillingChange, now: DateTime<Utc>) -> Document {
     put(&mut set, "phone", &change.phone, billing_phone);
     set.insert("updatedAt", values::date(now));
     set
+}
+
+/// The update that makes a change.
+pub(super) fn update(change: &BillingChange, now: DateTime<Utc>) -> UpdateModifications {
+    let set = changed_fields(change, now);
+    let Some(paid_at) = change.paid_at_the_latest else {
+        return UpdateModifications::Document(doc! { "$set": set });
+    };
+    // Only the server sees whether a payment date is there already, hence a pipeline; `$literal` keeps values values.
+    let mut assignments: Document = set
+        .into_iter()
+        .map(|(field, value)| (field, Bson::from(doc! { "$literal": value })))
+        .collect();
+    let was_paid = doc! { "$and": [
+        { "$eq": ["$isPaid", true] },
+        { "$ne": [{ "$ifNull": ["$paymentDate", Bson::Null] }, Bson::Null] },
+    ] };
+    assignments.insert(
+        "paymentDate",
+        doc! { "$cond": [was_paid, "$paymentDate", values::date(paid_at)] },
+    );
+    UpdateModifications::Pipeline(vec![doc! { "$set": assignments }])
 }
 
 fn billing_phone(given: &BillingPhone) -> Bson {

@@ -54,12 +54,16 @@ pub enum CounterState {
 }
 
 /// Takes the next `count` numbers. Within a transaction they are given back if it is rolled back, which is what makes
-/// numbers gapless; without one (`session` is `None`) a number that is not used afterwards is lost.
+/// numbers gapless; without one (`session` is `None`) a number that is not used afterwards is lost. Nothing is sent for zero
+/// numbers.
 pub async fn take_numbers(
     mongo: &Mongo,
     session: Option<&mut ClientSession>,
     count: u16,
 ) -> Result<TakenNumbers, StoreError> {
+    if count == 0 {
+        return Ok(TakenNumbers { next: 0, end: 0 });
+    }
     let counters = mongo.collection(COLLECTION);
     let action = counters
         .find_one_and_update(
@@ -107,6 +111,14 @@ pub async fn repair(mongo: &Mongo, thorough: bool) -> Result<CounterState, Store
     } else {
         CounterState::Right
     })
+}
+
+pub(super) fn too_few_numbers() -> StoreError {
+    StoreError::Corrupt {
+        collection: COLLECTION,
+        id: BILLING_SEQUENCE.to_owned(),
+        problem: "`seq` stands below the numbers that were just taken from it".to_owned(),
+    }
 }
 
 /// A counter's value as JavaScript would store it where it fits 32 bits; past that, as the server's own `$inc` would.
