@@ -118,7 +118,8 @@ impl KafkaServer {
     }
 }
 
-/// The node is named after its port, so that no other broker's answer is taken for this one's.
+/// The node is named after its port, so that no other broker's answer is taken for this one's. A killed broker may
+/// register again only when its session has timed out, by default after 9 s.
 fn properties(directory: &Path, port: u16, controller: u16) -> String {
     let data = directory.join("data");
     format!(
@@ -141,6 +142,9 @@ transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=250
+log.cleaner.dedupe.buffer.size=4194304
 ",
         data.display()
     )

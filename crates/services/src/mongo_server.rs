@@ -170,7 +170,7 @@ fn direct_client(port: u16) -> Result<Client> {
 /// Fails unless the server at `uri` answers a ping.
 pub(crate) async fn check(uri: &str) -> Result<()> {
     let mut options = ClientOptions::parse(uri).await?;
-    options.server_selection_timeout = Some(Duration::from_secs(5));
+    options.server_selection_timeout = Some(Duration::from_secs(3));
     Client::with_options(options)?
         .database("admin")
         .run_command(doc! { "ping": 1 })

@@ -89,6 +89,7 @@ fn named_redis() -> Result<Option<(&'static str, String)>> {
         return Ok(Some(("REDIS_URL", url)));
     }
     let (host, port) = (variable("REDIS_HOST"), variable("REDIS_PORT"));
+    let name = if host.is_some() { "REDIS_HOST" } else { "REDIS_PORT" };
     if host.is_none() && port.is_none() {
         let stray = variable("REDIS_PASSWORD").is_some();
         ensure!(
@@ -114,5 +115,5 @@ fn named_redis() -> Result<Option<(&'static str, String)>> {
     if let Some(database) = variable("REDIS_DB") {
         url.set_path(&database);
     }
-    Ok(Some(("REDIS_HOST", url.into())))
+    Ok(Some((name, url.into())))
 }

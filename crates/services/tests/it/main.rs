@@ -6,6 +6,8 @@ mod kafka;
 #[cfg(test)]
 mod mongodb;
 #[cfg(test)]
+mod programs;
+#[cfg(test)]
 mod redis;
 #[cfg(test)]
 mod supervision;
