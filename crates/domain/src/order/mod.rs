@@ -2,15 +2,15 @@
 
 mod fields;
 
-use rust_decimal::Decimal;
 use serde_json::Value;
 
 pub use fields::{OrderField, OrderValue};
 
 use crate::{
     identifiers::{BillzProductId, CardId},
-    input::{FieldProblem, Fields, Problems, boolean, decimal, text},
+    input::{FieldProblem, Fields, Problems, boolean, text},
     money::Money,
+    quantity::Quantity,
 };
 
 /// A reference to a document: the 24 hexadecimal digits of an `ObjectId`, in lower case.
@@ -51,8 +51,8 @@ pub struct OrderReference {
 pub struct OrderLine {
     /// The product in Billz: `products[].ID`, else `productID`.
     pub product: BillzProductId,
-    /// How much of it; more than zero, and possibly a fraction.
-    pub quantity: Decimal,
+    /// How much of it.
+    pub quantity: Quantity,
 }
 
 /// An order to be placed.
@@ -157,7 +157,7 @@ fn lines(fields: &mut Fields<'_>) -> Option<Vec<OrderLine>> {
         } else {
             product.required("productID", BillzProductId::from_json)
         };
-        let quantity = product.required("qty", quantity);
+        let quantity = product.required("qty", Quantity::from_json);
         Some(OrderLine {
             product: id?,
             quantity: quantity?,
@@ -170,21 +170,19 @@ fn lines(fields: &mut Fields<'_>) -> Option<Vec<OrderLine>> {
     }
     let mut merged: Vec<OrderLine> = Vec::new();
     for line in listed?.into_iter().flatten() {
-        match merged.iter_mut().find(|known| known.product == line.product) {
-            Some(known) => known.quantity += line.quantity,
-            None => merged.push(line),
+        let Some(known) = merged.iter_mut().find(|known| known.product == line.product) else {
+            merged.push(line);
+            continue;
+        };
+        match Quantity::new(known.quantity.amount().saturating_add(line.quantity.amount())) {
+            Ok(sum) => known.quantity = sum,
+            Err(mismatch) => fields.refuse(
+                "products",
+                format!("quantities of `{}` that add up to {}", line.product, mismatch.expected),
+            ),
         }
     }
     Some(merged)
-}
-
-/// A quantity: more than zero, no more than Billz could mean.
-pub fn quantity(value: &Value) -> Result<Option<Decimal>, crate::input::Mismatch> {
-    let found = decimal(value)?;
-    if found.is_some_and(|found| found <= Decimal::ZERO || found > Decimal::from(1_000_000_000)) {
-        return Err(crate::input::Mismatch::expected("a number greater than zero"));
-    }
-    Ok(found)
 }
 
 /// Reads a reference that may be missing; one that is no `ObjectId` is left out with a warning.
