@@ -1,7 +1,9 @@
 //! The project's own commands: `cargo xtask demo`, `test`, `services`, `interop`.
 
+mod cargo;
 mod demo;
 mod interop;
+mod interrupt;
 mod services;
 mod test;
 

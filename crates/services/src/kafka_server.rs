@@ -86,7 +86,7 @@ impl KafkaServer {
     pub async fn restart(&self) -> Result<()> {
         self.process.kill().await?;
         self.process.start().await?;
-        self.wait_until_serving().await
+        Box::pin(self.wait_until_serving()).await
     }
 
     /// SIGSTOP: connections stay open and nobody answers.

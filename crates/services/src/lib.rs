@@ -17,3 +17,4 @@ mod supervisor;
 pub use kafka_server::KafkaServer;
 pub use mongo_server::MongoServer;
 pub use redis_server::{RedisServer, RedisServerBuilder};
+pub use shared::Services;

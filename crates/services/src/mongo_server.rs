@@ -86,7 +86,7 @@ impl MongoServer {
     pub async fn restart(&self) -> Result<()> {
         self.process.kill().await?;
         self.process.start().await?;
-        self.wait_until_primary(false).await
+        Box::pin(self.wait_until_primary(false)).await
     }
 
     /// SIGSTOP: connections stay open and nobody answers.

@@ -9,16 +9,20 @@ const FIRST_WORD_AFTER: Duration = Duration::from_secs(1);
 const THEN_EVERY: Duration = Duration::from_secs(5);
 
 /// Waits for `work`, saying `what` after a second and again every five.
-pub async fn during<T>(what: &str, work: impl Future<Output = T>) -> T {
-    let started = Instant::now();
-    let mut work = std::pin::pin!(work);
-    let mut patience = FIRST_WORD_AFTER;
-    loop {
-        match tokio::time::timeout(patience, work.as_mut()).await {
-            Ok(done) => return done,
-            Err(_) => tell(&format!("{what} … {} s", started.elapsed().as_secs())),
+///
+/// What is worth waiting for tends to be a large future, which is put on the heap here instead of by every caller.
+pub fn during<T>(what: &str, work: impl Future<Output = T>) -> impl Future<Output = T> {
+    let mut work = Box::pin(work);
+    async move {
+        let started = Instant::now();
+        let mut patience = FIRST_WORD_AFTER;
+        loop {
+            match tokio::time::timeout(patience, work.as_mut()).await {
+                Ok(done) => return done,
+                Err(_) => tell(&format!("{what} … {} s", started.elapsed().as_secs())),
+            }
+            patience = THEN_EVERY;
         }
-        patience = THEN_EVERY;
     }
 }
 

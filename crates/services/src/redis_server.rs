@@ -121,7 +121,7 @@ impl RedisServer {
     pub async fn restart(&self) -> Result<()> {
         self.process.kill().await?;
         self.process.start().await?;
-        self.wait_until_serving().await
+        Box::pin(self.wait_until_serving()).await
     }
 
     /// SIGSTOP: connections stay open and nobody answers.

@@ -10,6 +10,7 @@ use crate::{
 };
 
 /// A server that somebody else runs, or one of ours; statics are never dropped, but its shell notices the end.
+#[derive(Debug)]
 enum Source<S> {
     Named(String),
     Started(S),
@@ -18,70 +19,88 @@ enum Source<S> {
 /// The MongoDB server that `MONGODB_URI` names, else one started for this process.
 pub async fn mongodb_uri() -> Result<String> {
     static SERVER: OnceCell<Source<MongoServer>> = OnceCell::const_new();
-    let source = SERVER.get_or_try_init(async || match variable("MONGODB_URI") {
-        Some(uri) => {
-            let answer = progress::during(
-                "waiting for the MongoDB server of `MONGODB_URI`",
-                mongo_server::check(&uri),
-            );
-            answer.await.with_context(|| unreachable("MongoDB", "MONGODB_URI"))?;
-            Ok(Source::Named(uri))
-        }
-        None => MongoServer::start().await.map(Source::Started),
-    });
-    Ok(match source.await? {
-        Source::Named(uri) => uri.clone(),
-        Source::Started(server) => server.uri(),
-    })
+    Ok(SERVER.get_or_try_init(mongodb).await?.address(MongoServer::uri))
 }
 
 /// The Redis server that `REDIS_URL`, or `REDIS_HOST` with `REDIS_PORT`, `REDIS_USERNAME`, `REDIS_PASSWORD` and
 /// `REDIS_DB`, names, else one started for this process.
 pub async fn redis_url() -> Result<String> {
     static SERVER: OnceCell<Source<RedisServer>> = OnceCell::const_new();
-    let source = SERVER.get_or_try_init(async || match named_redis()? {
-        Some((name, url)) => {
-            let answer = progress::during(
-                "waiting for the Redis server of the environment",
-                redis_server::check(&url),
-            );
-            answer.await.with_context(|| unreachable("Redis", name))?;
-            Ok(Source::Named(url))
-        }
-        None => RedisServer::start().await.map(Source::Started),
-    });
-    Ok(match source.await? {
-        Source::Named(url) => url.clone(),
-        Source::Started(server) => server.url(),
-    })
+    Ok(SERVER.get_or_try_init(redis).await?.address(RedisServer::url))
 }
 
 /// The brokers that `KAFKA_BROKERS` names, else one started for this process.
 pub async fn kafka_brokers() -> Result<String> {
     static SERVER: OnceCell<Source<KafkaServer>> = OnceCell::const_new();
-    let source = SERVER.get_or_try_init(async || match variable("KAFKA_BROKERS") {
-        Some(brokers) => {
-            let answer = progress::during(
-                "waiting for the brokers of `KAFKA_BROKERS`",
-                kafka_server::check(&brokers),
-            );
-            answer.await.with_context(|| unreachable("Kafka", "KAFKA_BROKERS"))?;
-            Ok(Source::Named(brokers))
-        }
-        None => KafkaServer::start().await.map(Source::Started),
-    });
-    Ok(match source.await? {
-        Source::Named(brokers) => brokers.clone(),
-        Source::Started(server) => server.brokers(),
-    })
+    Ok(SERVER.get_or_try_init(kafka).await?.address(KafkaServer::brokers))
 }
 
-/// The address itself is left out: it may hold a password.
-fn unreachable(server: &str, variable: &str) -> String {
-    format!(
-        "{server} does not answer at the address in `{variable}`: start it, correct the variable, or unset it to have a \
-         server started"
-    )
+/// All three at once, for a program that hands them to others. What was started stops when this is dropped.
+#[derive(Debug)]
+pub struct Services {
+    mongodb: Source<MongoServer>,
+    redis: Source<RedisServer>,
+    kafka: Source<KafkaServer>,
+}
+
+impl Services {
+    /// Takes the servers that the environment names and starts the others.
+    pub async fn start() -> Result<Self> {
+        let (mongodb, redis, kafka) = tokio::try_join!(mongodb(), redis(), kafka())?;
+        Ok(Self { mongodb, redis, kafka })
+    }
+
+    /// Environment variables that point tests, and the product, at these servers.
+    pub fn variables(&self) -> [(&'static str, String); 3] {
+        [
+            ("MONGODB_URI", self.mongodb.address(MongoServer::uri)),
+            ("REDIS_URL", self.redis.address(RedisServer::url)),
+            ("KAFKA_BROKERS", self.kafka.address(KafkaServer::brokers)),
+        ]
+    }
+}
+
+impl<S> Source<S> {
+    fn address(&self, of_started: impl FnOnce(&S) -> String) -> String {
+        match self {
+            Self::Named(address) => address.clone(),
+            Self::Started(server) => of_started(server),
+        }
+    }
+}
+
+async fn mongodb() -> Result<Source<MongoServer>> {
+    let Some(uri) = variable("MONGODB_URI") else {
+        return MongoServer::start().await.map(Source::Started);
+    };
+    named("MongoDB", "MONGODB_URI", mongo_server::check(&uri)).await?;
+    Ok(Source::Named(uri))
+}
+
+async fn redis() -> Result<Source<RedisServer>> {
+    let Some((name, url)) = named_redis()? else {
+        return RedisServer::start().await.map(Source::Started);
+    };
+    named("Redis", name, redis_server::check(&url)).await?;
+    Ok(Source::Named(url))
+}
+
+async fn kafka() -> Result<Source<KafkaServer>> {
+    let Some(brokers) = variable("KAFKA_BROKERS") else {
+        return KafkaServer::start().await.map(Source::Started);
+    };
+    named("Kafka", "KAFKA_BROKERS", kafka_server::check(&brokers)).await?;
+    Ok(Source::Named(brokers))
+}
+
+/// The address itself is left out of what is said: it may hold a password.
+async fn named(server: &str, variable: &str, answer: impl Future<Output = Result<()>>) -> Result<()> {
+    progress::during(&format!("waiting for the {server} of `{variable}`"), answer).await.with_context(|| {
+        format!(
+            "{server} does not answer at the address in `{variable}`: start it, correct the variable, or unset it to \
+             have a server started"
+        )
+    })
 }
 
 fn named_redis() -> Result<Option<(&'static str, String)>> {

