@@ -1,0 +1,272 @@
+//! The calls that the operations need, in the documented v2 form: one method per call.
+
+use billwright_domain::{
+    BillzClientId, BillzOrderId, BillzProductId, BillzSellerId, Money, PaymentTypeId, Phone, Quantity, ShopId,
+};
+use chrono::{NaiveDate, NaiveDateTime};
+use serde_json::{Value, json};
+
+use super::{
+    Billz, BillzError, CallContext, Cart, Sale, SaleState, SaleSummary,
+    answer::{Effect, unreadable},
+    request::Call,
+    wire,
+};
+use crate::redact;
+
+/// The Billz calls on behalf of one job.
+#[derive(Debug, Clone)]
+pub struct BillzCalls {
+    billz: Billz,
+    context: CallContext,
+}
+
+/// A client to be created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewClient {
+    /// The first name.
+    pub first_name: String,
+    /// The last name.
+    pub last_name: Option<String>,
+    /// The phone number.
+    pub phone: Phone,
+}
+
+/// A draft that was just made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// Its id.
+    pub id: BillzOrderId,
+    /// The number that people see in Billz.
+    pub number: Option<String>,
+}
+
+/// A line to be added to a draft.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// What is sold.
+    pub product: BillzProductId,
+    /// How much of it.
+    pub quantity: Quantity,
+    /// Who sells it.
+    pub seller: Option<BillzSellerId>,
+}
+
+/// Which drafts and parked sales to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderQuery {
+    /// Of this shop.
+    pub shop: ShopId,
+    /// Made on this day or later, by the company's local time.
+    pub from: NaiveDate,
+    /// Made on this day or earlier.
+    pub to: NaiveDate,
+    /// With exactly this comment.
+    pub comment: Option<String>,
+}
+
+const PAGE: usize = 100;
+/// A list that is followed for a lost draft is followed no farther than this: each page costs a call of the budget.
+const MOST_PAGES: usize = 5;
+
+impl BillzCalls {
+    pub(super) fn new(billz: Billz, context: CallContext) -> Self {
+        Self { billz, context }
+    }
+
+    pub(super) fn billz(&self) -> &Billz {
+        &self.billz
+    }
+
+    pub(super) async fn send(&self, call: Call) -> Result<Value, BillzError> {
+        self.billz.call(&self.context, call).await
+    }
+
+    /// The client with this phone number (`GET /v1/client`). Whether Billz's filter is exact is not documented, so that
+    /// the digits are compared here. Of several the one that was made first is taken, or the lowest id, so that everybody
+    /// takes the same.
+    pub async fn find_client(&self, phone: &Phone) -> Result<Option<BillzClientId>, BillzError> {
+        let call = Call::get("find_client", &["v1", "client"])
+            .with("phone_number", phone.international())
+            .with("limit", PAGE.to_string());
+        let read = |row: &Value| {
+            let phones = row["phone_numbers"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str);
+            let is_it = phones
+                .chain(wire::text(row, "phone_number"))
+                .any(|other| phone.is_same_as(other));
+            let id = BillzClientId::parse(wire::text(row, "id")?).ok()?;
+            // Without a date it sorts behind those that have one.
+            let made = wire::text(row, "created_at").unwrap_or("~").to_owned();
+            is_it.then_some((made, id))
+        };
+        let found = self.list(call, PAGE, MOST_PAGES, &["clients"], read).await?;
+        Ok(found.into_iter().min().map(|(_, id)| id))
+    }
+
+    /// Creates a client (`POST /v1/client`). What Billz does when the phone number is there already is not documented:
+    /// look first, and have one job at a time do it for one number.
+    pub async fn create_client(&self, client: &NewClient) -> Result<BillzClientId, BillzError> {
+        let mut body = json!({"first_name": client.first_name, "phone_number": client.phone.international()});
+        if let Some(last_name) = client.last_name.as_deref().filter(|name| !name.is_empty()) {
+            body["last_name"] = last_name.into();
+        }
+        let answer = self.send(Call::post("create_client", &["v1", "client"], body)).await?;
+        wire::made_id(&answer)
+            .and_then(|id| BillzClientId::parse(id).ok())
+            .ok_or_else(|| unreadable("create_client", Effect::Write, redact::shape(&answer)))
+    }
+
+    /// Creates a draft (`POST /v2/order`). The cash box is the configured one, else the shop's first, which is looked up
+    /// once. Whether Billz keeps the `comment` of a draft is not documented; parking and paying say it again.
+    pub async fn create_order(&self, shop: &ShopId, comment: &str) -> Result<Draft, BillzError> {
+        let cashbox = self.cashbox_of(shop).await?;
+        let mut body = json!({"shop_id": shop, "cashbox_id": cashbox});
+        if !comment.is_empty() {
+            body["comment"] = comment.into();
+        }
+        let answer = self.send(Call::post("create_order", &["v2", "order"], body)).await?;
+        let id = wire::made_id(&answer)
+            .or_else(|| wire::text(&answer, "result"))
+            .and_then(|id| BillzOrderId::parse(id).ok())
+            .ok_or_else(|| unreadable("create_order", Effect::Write, redact::shape(&answer)))?;
+        let number = wire::text(&answer["data"], "order_number").or_else(|| wire::text(&answer, "order_number"));
+        Ok(Draft {
+            id,
+            number: number.map(str::to_owned),
+        })
+    }
+
+    /// Adds a line to a draft (`POST /v2/order-product/{id}`). Never to be repeated without a look: it may add up.
+    pub async fn add_item(&self, order: &BillzOrderId, line: &Line) -> Result<Cart, BillzError> {
+        let mut body = json!({
+            "product_id": line.product,
+            "sold_measurement_value": line.quantity,
+            "used_wholesale_price": false,
+            "is_manual": false,
+            "response_type": "HTTP",
+        });
+        if let Some(seller) = &line.seller {
+            body["seller_ids"] = json!([seller]);
+        }
+        let answer = self
+            .send(Call::post("add_item", &["v2", "order-product", order.as_str()], body))
+            .await?;
+        Ok(wire::cart(&answer))
+    }
+
+    /// Attaches a client to a draft (`PUT /v2/order-customer-new/{id}`). Sets a value, so that repeating it is harmless.
+    /// The lines in its answer are not to be relied on: the documented example lists none.
+    pub async fn attach_client(&self, order: &BillzOrderId, client: &BillzClientId) -> Result<Cart, BillzError> {
+        let body = json!({"customer_id": client, "check_auth_code": false});
+        let answer = self
+            .send(Call::put(
+                "attach_client",
+                &["v2", "order-customer-new", order.as_str()],
+                body,
+            ))
+            .await?;
+        Ok(wire::cart(&answer))
+    }
+
+    /// Sets the *new total* of a draft (`POST /v2/order-manual-discount/{id}`, unit `CURRENCY`). Gives the total that the
+    /// answer holds, if any. Sets a value, so that repeating it is harmless.
+    pub async fn discount(&self, order: &BillzOrderId, new_total: Money) -> Result<Option<Money>, BillzError> {
+        let body = json!({"discount_unit": "CURRENCY", "discount_value": new_total});
+        let answer = self
+            .send(Call::post(
+                "discount",
+                &["v2", "order-manual-discount", order.as_str()],
+                body,
+            ))
+            .await?;
+        Ok(wire::total(&answer))
+    }
+
+    /// Parks a draft (`POST /v2/order/create_postpone`), which locks its stock `until` then, by the shop's local time; of
+    /// it only the date seems to count.
+    pub async fn park(&self, order: &BillzOrderId, comment: &str, until: NaiveDateTime) -> Result<Sale, BillzError> {
+        let time = until.format("%Y-%m-%d %H:%M:%S").to_string();
+        let body = json!({"order_id": order, "comment": comment, "time": time});
+        let answer = self
+            .send(Call::post("park", &["v2", "order", "create_postpone"], body))
+            .await?;
+        let sale = Sale::from_json(answer).map_err(|shape| unreadable("park", Effect::Write, shape))?;
+        match sale.state {
+            SaleState::Parked => Ok(sale),
+            // An answer that shows another state was given before the change happened.
+            _ => Err(unreadable("park", Effect::Write, redact::shape(&sale.raw))),
+        }
+    }
+
+    /// Makes a parked sale a draft again (`POST /v2/order/return-postpone`), which frees its stock.
+    pub async fn return_from_park(&self, order: &BillzOrderId) -> Result<(), BillzError> {
+        let body = json!({"order_id": order});
+        self.send(Call::post(
+            "return_from_park",
+            &["v2", "order", "return-postpone"],
+            body,
+        ))
+        .await
+        .map(drop)
+    }
+
+    /// Pays a draft or a parked sale (`POST /v2/order-payment/{id}`), for good. Never to be repeated without a look.
+    pub async fn pay(
+        &self,
+        order: &BillzOrderId,
+        payment_type: &PaymentTypeId,
+        amount: Money,
+        comment: &str,
+    ) -> Result<(), BillzError> {
+        let body = json!({
+            "payments": [{"company_payment_type_id": payment_type, "paid_amount": amount, "returned_amount": 0}],
+            "comment": comment,
+            "with_cashback": 0,
+            "without_cashback": false,
+            "skip_ofd": false,
+        });
+        self.send(Call::post("pay", &["v2", "order-payment", order.as_str()], body))
+            .await
+            .map(drop)
+    }
+
+    /// Deletes a draft (`DELETE /v2/order/{id}`). A parked sale is refused until it is returned.
+    pub async fn delete_order(&self, order: &BillzOrderId) -> Result<(), BillzError> {
+        self.send(Call::delete("delete_order", &["v2", "order", order.as_str()]))
+            .await
+            .map(drop)
+    }
+
+    /// Reads a sale (`GET /v2/order/{id}`). A deleted one is [`BillzError::NotFound`].
+    pub async fn order(&self, order: &BillzOrderId) -> Result<Sale, BillzError> {
+        let raw = self.order_as_it_is(order).await?;
+        Sale::from_json(raw).map_err(|shape| unreadable("order", Effect::Repeatable, shape))
+    }
+
+    /// The same, as Billz tells it and without reading anything into it.
+    pub async fn order_as_it_is(&self, order: &BillzOrderId) -> Result<Value, BillzError> {
+        let answer = self.send(Call::get("order", &["v2", "order", order.as_str()])).await?;
+        let raw = wire::sale_object(answer);
+        if wire::is_deleted(&raw) {
+            return Err(BillzError::NotFound { call: "order" });
+        }
+        Ok(raw)
+    }
+
+    /// Drafts and parked sales (`GET /v2/order-notes`), to find one whose id was lost. The comment is compared here, since
+    /// Billz's search does not look at it.
+    pub async fn find_orders(&self, query: &OrderQuery) -> Result<Vec<SaleSummary>, BillzError> {
+        let call = Call::get("find_orders", &["v2", "order-notes"])
+            .with("shop_id", query.shop.as_str())
+            .with("start_date", query.from.to_string())
+            .with("end_date", query.to.to_string())
+            .with("limit", PAGE.to_string());
+        let wanted = |row: &SaleSummary| query.comment.as_ref().is_none_or(|comment| row.comment == *comment);
+        let read = |row: &Value| wire::summary(row).filter(wanted).filter(|_| !wire::is_deleted(row));
+        self.list(call, PAGE, MOST_PAGES, &["orders"], read).await
+    }
+}
