@@ -4,8 +4,10 @@ mod cargo;
 mod demo;
 mod interop;
 mod interrupt;
+mod process;
 mod services;
 mod test;
+mod test_bed;
 
 use clap::{Parser, Subcommand};
 

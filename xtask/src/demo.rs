@@ -1,8 +1,0 @@
-//! `cargo xtask demo`.
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct Arguments {}
-
-pub(crate) async fn run(_arguments: &Arguments) -> anyhow::Result<()> {
-    anyhow::bail!("being written")
-}

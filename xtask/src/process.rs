@@ -1,0 +1,184 @@
+//! A process of the project's own that is stopped with this one, however this one ends.
+
+use std::{
+    ffi::OsStr,
+    fs::File,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+use tokio::process::{Child, ChildStdin, Command};
+
+/// Runs the program and, when the pipe from this process closes, asks it to stop: closing happens even to a process that
+/// is killed. The program reads nothing from the terminal, and Ctrl-C there does not reach it.
+const WATCH: &str = r#"
+exec 3<&0
+"$@" </dev/null 3<&- &
+program=$!
+{ cat <&3 >/dev/null; kill -TERM "$program"; } 2>/dev/null &
+exec 3<&-
+wait "$program"
+"#;
+
+/// How long a program may take to stop after it was asked to; the product's own grace period is 30 s.
+const GRACE: Duration = Duration::from_secs(40);
+
+/// A running program whose output goes to a file.
+#[derive(Debug)]
+pub(crate) struct Process {
+    name: &'static str,
+    shell: Child,
+    pipe: Option<ChildStdin>,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts `program` in `directory`, with `environment` and nothing else of this process's environment than where
+    /// programs are. Its output goes to a file there.
+    pub(crate) fn start(
+        name: &'static str,
+        program: &Path,
+        arguments: &[&str],
+        environment: impl IntoIterator<Item = (&'static str, String)>,
+        directory: &Path,
+    ) -> Result<Self> {
+        let log = directory.join(format!("{name}.log"));
+        let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+        let mut shell = Command::new("sh")
+            .args([
+                OsStr::new("-c"),
+                OsStr::new(WATCH),
+                OsStr::new(name),
+                program.as_os_str(),
+            ])
+            .args(arguments)
+            .env_clear()
+            .envs(inherited())
+            .envs(environment)
+            .current_dir(directory)
+            .stdin(Stdio::piped())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("cannot run {}", program.display()))?;
+        let pipe = shell.stdin.take();
+        Ok(Self { name, shell, pipe, log })
+    }
+
+    /// An error if the program has ended, with the end of what it said.
+    pub(crate) fn check_running(&mut self) -> Result<()> {
+        match self.shell.try_wait()? {
+            None => Ok(()),
+            Some(status) => bail!(
+                "{} has ended ({status}). It said last:\n{}",
+                self.name,
+                self.log_end(20)
+            ),
+        }
+    }
+
+    /// Asks the program to stop (SIGTERM) and waits until it has.
+    pub(crate) async fn stop(mut self) -> Result<ExitStatus> {
+        self.pipe = None;
+        let Ok(status) = tokio::time::timeout(GRACE, self.shell.wait()).await else {
+            bail!(
+                "{} did not stop within {} s. It said last:\n{}",
+                self.name,
+                GRACE.as_secs(),
+                self.log_end(20)
+            );
+        };
+        Ok(status?)
+    }
+
+    /// The last lines that the program wrote.
+    pub(crate) fn log_end(&self, lines: usize) -> String {
+        let written = std::fs::read(&self.log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&written);
+        let all: Vec<&str> = text.lines().collect();
+        all[all.len().saturating_sub(lines)..].join("\n")
+    }
+
+    /// Everything that the program wrote.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+}
+
+/// A program that was not asked to stop is killed, with its shell.
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(group) = self.shell.id().and_then(|id| i32::try_from(id).ok()) {
+            // It may have ended in this moment, which is as good.
+            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        }
+    }
+}
+
+/// What a program needs of this process's environment to run at all, and nothing that would configure it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what every program needs of the environment is not `app`'s configuration"
+)]
+pub(crate) fn inherited() -> impl Iterator<Item = (&'static str, String)> {
+    let kept = [
+        "PATH",
+        "HOME",
+        "TMPDIR",
+        "LANG",
+        "LD_LIBRARY_PATH",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+    ];
+    kept.into_iter()
+        .filter_map(|name| Some((name, std::env::var(name).ok()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start(script: &str, directory: &Path) -> Process {
+        Process::start(
+            "script",
+            Path::new("/bin/sh"),
+            &["-c", script],
+            [("GREETING", "hello".to_owned())],
+            directory,
+        )
+        .unwrap()
+    }
+
+    #[tokio::test]
+    async fn is_asked_to_stop_and_tells_how_it_ended() {
+        let directory = tempfile::tempdir().unwrap();
+        let process = start(
+            "trap 'echo bye; exit 7' TERM; echo $GREETING; while :; do sleep 0.02; done",
+            directory.path(),
+        );
+        while process.log().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let log = process.log.clone();
+        assert_eq!(process.stop().await.unwrap().code(), Some(7));
+        assert_eq!(std::fs::read_to_string(log).unwrap(), "hello\nbye\n");
+    }
+
+    #[tokio::test]
+    async fn says_why_it_is_not_running() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut process = start("echo no configuration; exit 78", directory.path());
+        while process.check_running().is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let reason = process.check_running().unwrap_err().to_string();
+        assert!(reason.contains("no configuration") && reason.contains("78"), "{reason}");
+    }
+}
