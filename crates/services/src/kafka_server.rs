@@ -14,7 +14,13 @@ const DEADLINE: Duration = Duration::from_secs(90);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A broker for tests needs little memory, and starts sooner without the compiler that pays off after minutes.
-const JVM: [&str; 4] = ["-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+const JVM: [&str; 5] = [
+    "-Xms64m",
+    "-Xmx512m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:-UsePerfData",
+];
 
 /// A running broker. Dropping it stops it and removes its data. It creates no topics by itself.
 #[derive(Debug)]

