@@ -1,6 +1,6 @@
 //! Steering over HTTP, for tests in other processes and for people: the same powers that the library has.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use hyper::Method;
 use rust_decimal::Decimal;
@@ -75,7 +75,9 @@ pub(crate) fn answer(shared: &Arc<Shared>, request: &Request) -> Reply {
         }
         (&Method::GET, "ledger") => {
             let ledger = shared.world().ledger();
-            Reply::json(200, &serde_json::to_value(&ledger).unwrap_or(Value::Null))
+            let mut books = serde_json::to_value(&ledger).unwrap_or(Value::Null);
+            books["peak_billz_calls_per_second"] = json!(ledger.peak_billz_calls(Duration::from_secs(1)));
+            Reply::json(200, &books)
         }
         (&Method::GET, "faults") => Reply::json(200, &json!(shared.faults.rules())),
         (&Method::GET, "config") => Reply::json(200, &json!({"variants": shared.world().settings.variants})),

@@ -66,90 +66,218 @@ macro_rules! choice {
     };
 }
 
-choice!(/// See [`Variants::duplicate_phone`].
-    DuplicatePhone { /// A second client appears.
-        Doubled, /// The call is refused.
-        Refused });
-choice!(/// See [`Variants::same_product`].
-    SameProduct { /// The quantities are added in one line.
-        Sums, /// A second line appears.
-        AddsLine });
-choice!(/// See [`Variants::second_delete`].
-    SecondDelete { /// Not found.
-        NotFound, /// Accepted.
-        Accepted });
-choice!(/// See [`Variants::deleted_order`].
-    DeletedOrder { /// Not found.
-        NotFound, /// The sale with `deleted: true`.
-        Marked });
-choice!(/// See [`Variants::second_payment`].
-    SecondPayment { /// Accepted, and counted.
-        Accepted, /// Refused.
-        Refused });
-choice!(/// See [`Variants::order_payments`].
-    OrderPayments { /// Never shown.
-        Hidden, /// Shown.
-        Visible });
-choice!(/// See [`Variants::paid_park_status`].
-    PaidParkStatus { /// Always empty, as in the documentation's example.
-        Empty, /// Always `completed`.
-        Completed, /// `completed` for a sale that was parked, else empty.
-        CompletedIfParked });
-choice!(/// See [`Variants::list_count`].
-    ListCount { /// The number of all matches.
-        Correct, /// Always 0, as in the documentation's example.
-        Zero });
-choice!(/// See [`Variants::draft_comment`].
-    DraftComment { /// Dropped.
-        Dropped, /// Stored.
-        Stored });
-choice!(/// See [`Variants::order_shape`].
-    OrderShape { /// The sale itself.
-        Plain, /// The sale under `data`.
-        InData });
-choice!(/// See [`Variants::phone_filter`].
-    PhoneFilter { /// Clients with the same digits.
-        Digits, /// Clients with the very same text.
-        Verbatim, /// Everyone whose number begins alike; others may come first.
-        Fuzzy });
-choice!(/// See [`Variants::cash_box_key`].
-    CashBoxKey { /// `cash_boxes`.
-        CashBoxes, /// `cashboxes`.
-        Cashboxes });
-choice!(/// See [`Variants::shop_cash_boxes`].
-    ShopCashBoxes { /// Listed with every shop.
-        Listed, /// Only counted.
-        Counted });
-choice!(/// See [`Variants::empty_list`].
-    EmptyList { /// `null`.
-        Null, /// `[]`.
-        Empty });
-choice!(/// See [`Variants::sale_error`].
-    SaleError { /// Status 400 with `data.error_code`.
-        BadRequest, /// Status 200, the envelope's `status_code` 400, and `data.error_code`.
-        Envelope, /// Status 200 and nothing but `data.error_code`.
-        BareCode });
-choice!(/// See [`Variants::login_refusal`].
-    LoginRefusal { /// Status 401.
-        Unauthorized, /// Status 200 with another `code` in the body.
-        InBody });
-choice!(/// See [`Variants::access_token`].
-    AccessToken { /// A JWT with `exp`.
-        Jwt, /// A text that says nothing.
-        Opaque });
-choice!(/// See [`Variants::retry_after`].
-    RetryAfter { /// Not sent.
-        Absent, /// Sent, in seconds.
-        Sent });
-choice!(/// See [`Variants::forbidden_list`].
-    ForbiddenList { /// Status 403.
-        Forbidden, /// Status 200, count 0 and no rows.
-        Empty });
-choice!(/// See [`Variants::expired_park`].
-    ExpiredPark { /// Its units stay locked.
-        Holds, /// Its units are free again.
-        Frees });
-choice!(/// See [`Variants::second_percentage`].
-    SecondPercentage { /// It replaces the first.
-        Replaces, /// It is taken off what the first left.
-        Compounds });
+choice! {
+    /// See [`Variants::duplicate_phone`].
+    DuplicatePhone {
+        /// A second client appears.
+        Doubled,
+        /// The call is refused.
+        Refused,
+    }
+}
+
+choice! {
+    /// See [`Variants::same_product`].
+    SameProduct {
+        /// The quantities are added in one line.
+        Sums,
+        /// A second line appears.
+        AddsLine,
+    }
+}
+
+choice! {
+    /// See [`Variants::second_delete`].
+    SecondDelete {
+        /// Not found.
+        NotFound,
+        /// Accepted.
+        Accepted,
+    }
+}
+
+choice! {
+    /// See [`Variants::deleted_order`].
+    DeletedOrder {
+        /// Not found.
+        NotFound,
+        /// The sale with `deleted: true`.
+        Marked,
+    }
+}
+
+choice! {
+    /// See [`Variants::second_payment`].
+    SecondPayment {
+        /// Accepted, and counted.
+        Accepted,
+        /// Refused.
+        Refused,
+    }
+}
+
+choice! {
+    /// See [`Variants::order_payments`].
+    OrderPayments {
+        /// Never shown.
+        Hidden,
+        /// Shown.
+        Visible,
+    }
+}
+
+choice! {
+    /// See [`Variants::paid_park_status`].
+    PaidParkStatus {
+        /// Always empty, as in the documentation's example.
+        Empty,
+        /// Always `completed`.
+        Completed,
+        /// `completed` for a sale that was parked, else empty.
+        CompletedIfParked,
+    }
+}
+
+choice! {
+    /// See [`Variants::list_count`].
+    ListCount {
+        /// The number of all matches.
+        Correct,
+        /// Always 0, as in the documentation's example.
+        Zero,
+    }
+}
+
+choice! {
+    /// See [`Variants::draft_comment`].
+    DraftComment {
+        /// Dropped.
+        Dropped,
+        /// Stored.
+        Stored,
+    }
+}
+
+choice! {
+    /// See [`Variants::order_shape`].
+    OrderShape {
+        /// The sale itself.
+        Plain,
+        /// The sale under `data`.
+        InData,
+    }
+}
+
+choice! {
+    /// See [`Variants::phone_filter`].
+    PhoneFilter {
+        /// Clients with the same digits.
+        Digits,
+        /// Clients with the very same text.
+        Verbatim,
+        /// Everyone whose number begins alike; others may come first.
+        Fuzzy,
+    }
+}
+
+choice! {
+    /// See [`Variants::cash_box_key`].
+    CashBoxKey {
+        /// `cash_boxes`.
+        CashBoxes,
+        /// `cashboxes`.
+        Cashboxes,
+    }
+}
+
+choice! {
+    /// See [`Variants::shop_cash_boxes`].
+    ShopCashBoxes {
+        /// Listed with every shop.
+        Listed,
+        /// Only counted.
+        Counted,
+    }
+}
+
+choice! {
+    /// See [`Variants::empty_list`].
+    EmptyList {
+        /// `null`.
+        Null,
+        /// `[]`.
+        Empty,
+    }
+}
+
+choice! {
+    /// See [`Variants::sale_error`].
+    SaleError {
+        /// Status 400 with `data.error_code`.
+        BadRequest,
+        /// Status 200, the envelope's `status_code` 400, and `data.error_code`.
+        Envelope,
+        /// Status 200 and nothing but `data.error_code`.
+        BareCode,
+    }
+}
+
+choice! {
+    /// See [`Variants::login_refusal`].
+    LoginRefusal {
+        /// Status 401.
+        Unauthorized,
+        /// Status 200 with another `code` in the body.
+        InBody,
+    }
+}
+
+choice! {
+    /// See [`Variants::access_token`].
+    AccessToken {
+        /// A JWT with `exp`.
+        Jwt,
+        /// A text that says nothing.
+        Opaque,
+    }
+}
+
+choice! {
+    /// See [`Variants::retry_after`].
+    RetryAfter {
+        /// Not sent.
+        Absent,
+        /// Sent, in seconds.
+        Sent,
+    }
+}
+
+choice! {
+    /// See [`Variants::forbidden_list`].
+    ForbiddenList {
+        /// Status 403.
+        Forbidden,
+        /// Status 200, count 0 and no rows.
+        Empty,
+    }
+}
+
+choice! {
+    /// See [`Variants::expired_park`].
+    ExpiredPark {
+        /// Its units stay locked.
+        Holds,
+        /// Its units are free again.
+        Frees,
+    }
+}
+
+choice! {
+    /// See [`Variants::second_percentage`].
+    SecondPercentage {
+        /// It replaces the first.
+        Replaces,
+        /// It is taken off what the first left.
+        Compounds,
+    }
+}

@@ -49,7 +49,11 @@ impl World {
         };
         if let Some(search) = request.query("search").filter(|search| !search.is_empty()) {
             let wanted = search.to_lowercase();
-            let wanted_digits = digits(search);
+            // Only a search that is a number looks at numbers.
+            let number = search
+                .chars()
+                .all(|letter| letter.is_ascii_digit() || "+ ()-".contains(letter));
+            let wanted_digits = if number { digits(search) } else { String::new() };
             found.retain(|client| {
                 format!("{} {}", client.first_name, client.last_name)
                     .to_lowercase()

@@ -163,6 +163,17 @@ impl World {
         if self.available(product_id) < quantity {
             return Err(stock_short(product_id));
         }
+        let seller_ids = match body.get("sellers") {
+            None | Some(Value::Null) => None,
+            Some(Value::Array(rows)) => {
+                let ids = rows
+                    .iter()
+                    .map(|row| row.get("seller_id").cloned().unwrap_or(Value::Null))
+                    .collect();
+                Some(self.sellers(Some(&Value::Array(ids)))?)
+            }
+            Some(_) => return Err(Refusal::bad("sellers must be a list")),
+        };
         let order = &mut self.orders[place];
         let mut first = true;
         order.lines.retain_mut(|line| {
@@ -170,6 +181,9 @@ impl World {
                 return true;
             }
             line.quantity = quantity;
+            if let Some(seller_ids) = &seller_ids {
+                line.seller_ids.clone_from(seller_ids);
+            }
             std::mem::take(&mut first)
         });
         order.cart_discount = None;

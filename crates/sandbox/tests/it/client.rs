@@ -52,7 +52,10 @@ impl Shop {
             .call(Method::POST, "/v1/auth/login", json!({"secret_token": SECRET_TOKEN}))
             .await;
         assert_eq!(status, 200, "{body}");
-        self.token = body["data"]["access_token"].as_str().unwrap().to_owned();
+        body["data"]["access_token"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut self.token);
     }
 
     /// Sends a call and gives back whatever comes.
@@ -151,4 +154,9 @@ pub(crate) fn payment(amount: &Value) -> Value {
     json!({"payments": [{"company_payment_type_id": PAYMENT_TYPE_ID, "paid_amount": amount, "returned_amount": 0,
         "company_payment_type": {"name": "Карта"}}],
         "comment": "", "with_cashback": 0, "without_cashback": false, "skip_ofd": false})
+}
+
+/// The keys of an object, in their order.
+pub(crate) fn names(object: &Value) -> Vec<&str> {
+    object.as_object().unwrap().keys().map(String::as_str).collect()
 }
