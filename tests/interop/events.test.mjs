@@ -7,7 +7,8 @@ import { billingModels } from './models.mjs';
 import { billingMongoUri, connect, kafkaBrokers, kafkaTopic, unique } from './environment.mjs';
 import { until, within } from './waiting.mjs';
 
-const kafka = new Kafka({ clientId: 'interop', brokers: kafkaBrokers, logLevel: logLevel.ERROR });
+// What goes wrong for good is thrown; what kafkajs logs beside that is what it tries again by itself.
+const kafka = new Kafka({ clientId: 'interop', brokers: kafkaBrokers, logLevel: logLevel.NOTHING });
 const producer = kafka.producer();
 let database;
 
@@ -138,13 +139,10 @@ describe('what can never be applied', () => {
         const headers = Object.fromEntries(Object.entries(message.headers).map(([name, value]) => [name, value.toString()]));
         assert.equal(message.value.toString(), text, `${kind}: the bytes changed`);
         assert.equal(headers.origin, 'interop', `${kind}: the producer's header is gone`);
-        const values = Object.values(headers);
-        const entry = (ending) => Object.entries(headers).find(([name]) => name.toLowerCase().endsWith(ending))?.[1];
-        assert.ok(entry('reason'), `${kind}: no reason in ${JSON.stringify(headers)}`);
-        assert.equal(entry('topic'), kafkaTopic);
-        assert.equal(entry('partition'), String(partition));
-        assert.equal(entry('offset'), String(offset));
-        assert.ok(values.length >= 5);
+        const source = [kafkaTopic, String(partition), String(offset)];
+        assert.deepEqual(['topic', 'partition', 'offset'].map((name) => headers[`x-dead-letter-${name}`]), source, kind);
+        assert.ok(headers['x-dead-letter-reason'], `${kind}: no reason in ${JSON.stringify(headers)}`);
+        assert.ok(!Number.isNaN(Date.parse(headers['x-dead-letter-time'])), `${kind}: no time in ${JSON.stringify(headers)}`);
       }
     } finally {
       await within('the consumer to stop', consumer.disconnect(), 10_000);

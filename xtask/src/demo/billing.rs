@@ -219,13 +219,12 @@ pub(super) async fn poison(stage: &Stage) -> Result<Effects> {
     })
     .await?;
     let headers = letter.headers().context("the dead letter has no headers")?;
-    let header = |ending: &str| {
-        let found = headers
-            .iter()
-            .find(|header| header.key.to_lowercase().ends_with(ending));
+    let header = |name: &str| {
+        let key = format!("x-dead-letter-{name}");
+        let found = headers.iter().find(|header| header.key == key);
         let value = found
             .and_then(|header| header.value)
-            .with_context(|| format!("the dead letter has no {ending}"))?;
+            .with_context(|| format!("the dead letter has no {key}"))?;
         Ok::<_, anyhow::Error>(String::from_utf8_lossy(value).into_owned())
     };
     let source = (header("partition")?, header("offset")?);
