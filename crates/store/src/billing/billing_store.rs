@@ -57,7 +57,8 @@ impl BillingStore {
         self.0.unique_indexes.store(true, Ordering::Release);
     }
 
-    pub(super) fn has_unique_indexes(&self) -> bool {
+    /// Whether the unique indexes are known to be in place.
+    pub fn has_unique_indexes(&self) -> bool {
         self.0.unique_indexes.load(Ordering::Acquire)
     }
 

@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use bson::{Bson, Document, RawBsonRef, RawDocument, RawDocumentBuf, doc, oid::ObjectId};
+use bson::{Bson, Document, RawBsonRef, RawDocument, RawDocumentBuf, doc};
 use chrono::{DateTime, Utc};
-use futures_util::StreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use mongodb::{
     Collection,
     raw_batch_cursor::{RawBatch, RawBatchCursor},
@@ -368,6 +368,31 @@ impl BillingStore {
         })
     }
 
+    /// The position of the last document of this part of the list, if others follow. Read from the index where it can be.
+    pub async fn end_of_part(&self, query: &ListQuery) -> Result<Option<Position>, StoreError> {
+        let (limit, skip) = match query.window {
+            Window::Whole => return Ok(None),
+            Window::Page { limit, skip } => (limit, skip),
+            Window::After { limit, .. } => (limit, 0),
+        };
+        let order = query.order_of_part();
+        let documents = self.listed(query.listed);
+        let ends = documents
+            .find(query.filter())
+            .sort(order.sort())
+            .skip(skip + u64::from(limit.saturating_sub(1)))
+            .limit(2)
+            .projection(doc! { order.field: 1 })
+            .max_time(LONGEST_QUERY)
+            .await?
+            .try_collect::<Vec<_>>()
+            .await?;
+        Ok(match &ends[..] {
+            [last, _] => query.position_of(last),
+            _ => None,
+        })
+    }
+
     /// How many documents the list has, whatever part of it is wanted.
     pub async fn count(&self, query: &ListQuery) -> Result<u64, StoreError> {
         let documents = self.listed(query.listed);
@@ -423,6 +448,8 @@ impl BillingStore {
 
 #[cfg(test)]
 mod tests {
+    use bson::oid::ObjectId;
+
     use super::*;
 
     #[test]
