@@ -148,10 +148,14 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: chrono::DateTime<chrono::Utc
 
 /// A header value from free text: what a header cannot carry is percent-encoded.
 pub(crate) fn header_value(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).unwrap_or_else(|_| {
-        let encoded = percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
-        HeaderValue::from_str(&encoded).unwrap_or_else(|_| HeaderValue::from_static("-"))
-    })
+    // Bytes beyond ASCII would be let through, but proxies on the way make of them what they like.
+    if text.is_ascii()
+        && let Ok(value) = HeaderValue::from_str(text)
+    {
+        return value;
+    }
+    let encoded = percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+    HeaderValue::from_str(&encoded).unwrap_or_else(|_| HeaderValue::from_static("-"))
 }
 
 #[cfg(test)]

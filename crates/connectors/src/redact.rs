@@ -78,15 +78,17 @@ fn draw(value: &Value, drawn: &mut String) {
     }
 }
 
-/// Masks every run of nine or more digits that spaces, hyphens, dots and brackets may divide, the way that phone numbers
-/// are written, unless it stands inside a word such as an id.
+/// Masks every run of nine or more digits unless it stands inside a word such as an id. Hyphens and dots may divide it;
+/// spaces and brackets too where it begins like a phone number, since amounts stand beside each other in such texts.
 fn mask_digits(text: &str) -> String {
     let characters: Vec<char> = text.chars().collect();
     let mut masked = String::with_capacity(text.len());
     let mut index = 0;
     while index < characters.len() {
         let inside_word = index > 0 && (characters[index - 1].is_alphanumeric() || characters[index - 1] == '-');
-        let (end, digits) = digit_run(&characters, index);
+        let like_a_phone =
+            index > 0 && characters[index - 1] == '+' || characters[index..].starts_with(&['9', '9', '8']);
+        let (end, digits) = digit_run(&characters, index, like_a_phone);
         let word_goes_on = characters.get(end).is_some_and(|next| next.is_alphabetic());
         if digits >= 9 && !inside_word && !word_goes_on {
             let mut left = digits;
@@ -107,13 +109,13 @@ fn mask_digits(text: &str) -> String {
 }
 
 /// Where the run of digits that starts at `from` ends, and how many digits it has.
-fn digit_run(characters: &[char], from: usize) -> (usize, usize) {
+fn digit_run(characters: &[char], from: usize, spaced: bool) -> (usize, usize) {
     let (mut end, mut digits) = (from, 0);
     for (offset, found) in characters[from..].iter().enumerate() {
         if found.is_ascii_digit() {
             digits += 1;
             end = from + offset + 1;
-        } else if digits == 0 || !matches!(found, ' ' | '-' | '.' | '(' | ')') {
+        } else if digits == 0 || !(matches!(found, '-' | '.') || spaced && matches!(found, ' ' | '(' | ')')) {
             break;
         }
     }
@@ -142,6 +144,7 @@ mod tests {
             "998901112233",
             "+998 (90) 111-22-33",
             "998-90-111-22-33",
+            "998 90 111 22 33",
         ] {
             let safe = text(&format!("client {raw} exists"));
             assert!(safe.ends_with("33 exists") && !safe.contains("111"), "{safe}");

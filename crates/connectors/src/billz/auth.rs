@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::{
-    Billz, BillzError, CallContext, StoredToken,
+    Billz, BillzError, CallContext, StoredToken, Urgency,
     answer::{Effect, unreadable},
     request::{Call, Operation},
     wire,
@@ -143,7 +143,12 @@ impl Billz {
     async fn login(&self, context: &CallContext, operation: &mut Operation) -> Result<StoredToken, BillzError> {
         let body = json!({"secret_token": self.settings().secret.expose_secret()});
         let call = Call::post("login", &["v1", "auth", "login"], body).repeatable();
-        let answer = match self.run(context, &call, None, operation).await {
+        // Payments may be among those who wait for the token, whoever it is that fetches it.
+        let context = CallContext {
+            urgency: Urgency::Payment,
+            ..context.clone()
+        };
+        let answer = match self.run(&context, &call, None, operation).await {
             Ok(answer) => answer,
             // What is refused here is the secret, with whatever status.
             Err(BillzError::Refused { text, .. }) => return Err(BillzError::Unauthorized { text }),

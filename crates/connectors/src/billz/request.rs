@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Method, StatusCode,
+    HeaderMap, HeaderValue, Method,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE},
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -234,8 +234,7 @@ impl Billz {
         let decided = answer::decide(call.name, call.effect, &reply, self.clock().now());
         match decided {
             Err(BillzError::RateLimited { after }) => {
-                let asked = (!after.is_zero() || reply.status == StatusCode::OK).then_some(after);
-                let asked = asked.filter(|asked| !asked.is_zero());
+                let asked = Some(after).filter(|asked| !asked.is_zero());
                 Err(BillzError::RateLimited {
                     after: self.budget().slow_down(asked).await,
                 })

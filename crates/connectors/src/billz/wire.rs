@@ -65,12 +65,10 @@ pub(super) fn is_deleted(sale: &Value) -> bool {
 
 pub(super) fn sale(answer: Value) -> Result<Sale, String> {
     let raw = sale_object(answer);
-    read_sale(&raw)
-        .map(|sale| Sale {
-            raw: raw.clone(),
-            ..sale
-        })
-        .ok_or_else(|| redact::shape(&raw))
+    match read_sale(&raw) {
+        Some(sale) => Ok(Sale { raw, ..sale }),
+        None => Err(redact::shape(&raw)),
+    }
 }
 
 fn read_sale(raw: &Value) -> Option<Sale> {

@@ -1,0 +1,296 @@
+//! The budget over real Redis. Three budgets with connections of their own stand for three processes.
+
+use std::{sync::Arc, time::Duration};
+
+use billwright_connectors::budget::{Budget, BudgetSettings, BudgetSource, Cancelled, RateLimit, Urgency};
+use billwright_services::{RedisServer, shared};
+use tokio::{task::JoinSet, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+fn budget(redis_url: &str, limit: &str, scope: &str) -> Budget {
+    let client = redis::Client::open(redis_url).unwrap();
+    let mut settings = BudgetSettings::new(limit.parse().unwrap(), Some(client), scope);
+    settings.key_prefix = "billwright-test".to_owned();
+    Budget::new(settings).unwrap()
+}
+
+/// A name for a test's own slots. Its key in Redis ends by itself within about a minute.
+fn scope() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+/// The most moments that lie within any window.
+fn busiest_window(moments: &[Instant], window: Duration) -> usize {
+    let within = |from: &Instant| {
+        moments
+            .iter()
+            .filter(|at| **at >= *from && **at < *from + window)
+            .count()
+    };
+    moments.iter().map(within).max().unwrap_or(0)
+}
+
+/// Acquires `count` slots of each budget at once; gives when each was granted, in order.
+async fn drain(budgets: &[Budget], count: usize, urgency: Urgency) -> Vec<Instant> {
+    let mut calls = JoinSet::new();
+    for budget in budgets.iter().cycle().take(count) {
+        let budget = budget.clone();
+        calls.spawn(async move {
+            budget.acquire(urgency, &CancellationToken::new()).await.unwrap();
+            Instant::now()
+        });
+    }
+    let mut granted = calls.join_all().await;
+    granted.sort();
+    granted
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_calls_of_three_processes_keep_to_the_limit_and_use_it() {
+    let (url, scope) = (shared::redis_url().await.unwrap(), scope());
+    let budgets: Vec<_> = (0..3).map(|_| budget(&url, "50/s", &scope)).collect();
+    let started = Instant::now();
+    let granted = drain(&budgets, 100, Urgency::Ordinary).await;
+    let took = granted.last().unwrap().duration_since(started).as_secs_f64();
+    assert!(busiest_window(&granted, Duration::from_secs(1)) <= 50);
+    // Fifty at once would be allowed and the next fifty a second later; evenly spaced the hundredth comes after 2 s.
+    assert!((1.8..=2.2).contains(&took), "took {took} s");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_waits_one_slot_at_most_behind_two_hundred_calls() {
+    let (url, scope) = (shared::redis_url().await.unwrap(), scope());
+    let budgets: Vec<_> = (0..3).map(|_| budget(&url, "10/s", &scope)).collect();
+    let ordinary: Vec<_> = (0..200)
+        .map(|index: usize| {
+            let budget = budgets[index % 3].clone();
+            tokio::spawn(async move { budget.acquire(Urgency::Ordinary, &CancellationToken::new()).await })
+        })
+        .collect();
+    while budgets
+        .iter()
+        .map(|budget| budget.state().ordinary_waiting)
+        .sum::<usize>()
+        < 195
+    {
+        tokio::task::yield_now().await;
+    }
+    for budget in &budgets {
+        let waited = budget
+            .acquire(Urgency::Payment, &CancellationToken::new())
+            .await
+            .unwrap();
+        assert!(waited <= Duration::from_millis(104 + 30), "waited {waited:?}");
+    }
+    for call in ordinary {
+        call.abort();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_of_one_process_are_served_in_the_order_of_arrival() {
+    let (url, scope) = (shared::redis_url().await.unwrap(), scope());
+    let budget = budget(&url, "100/s", &scope);
+    let (served, mut order) = tokio::sync::mpsc::unbounded_channel();
+    for index in 0..20 {
+        let (called, served) = (budget.clone(), served.clone());
+        tokio::spawn(async move {
+            called
+                .acquire(Urgency::Ordinary, &CancellationToken::new())
+                .await
+                .unwrap();
+            served.send(index).unwrap();
+        });
+        while index >= 2 && budget.state().ordinary_waiting == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    drop(served);
+    let mut seen = Vec::new();
+    while let Some(index) = order.recv().await {
+        seen.push(index);
+    }
+    let mut sorted = seen.clone();
+    sorted.sort_unstable();
+    assert_eq!(seen.len(), 20);
+    // Neighbours may be started by different threads at once; nobody is overtaken by a later arrival.
+    assert!(
+        seen.iter()
+            .zip(&sorted)
+            .all(|(left, right): (&i32, &i32)| left.abs_diff(*right) <= 2),
+        "{seen:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_call_of_another_process_comes_first() {
+    let (url, scope) = (shared::redis_url().await.unwrap(), scope());
+    let (left, right) = (budget(&url, "5/s", &scope), budget(&url, "5/s", &scope));
+    let never = CancellationToken::new();
+    left.acquire(Urgency::Ordinary, &never).await.unwrap();
+    let begin = Instant::now();
+    let older = {
+        let left = left.clone();
+        tokio::spawn(async move {
+            left.acquire(Urgency::Ordinary, &CancellationToken::new())
+                .await
+                .unwrap();
+            Instant::now()
+        })
+    };
+    while left.state().ordinary_waiting == 0 || begin.elapsed() < Duration::from_millis(20) {
+        tokio::task::yield_now().await;
+    }
+    right.acquire(Urgency::Ordinary, &never).await.unwrap();
+    assert!(older.await.unwrap() < Instant::now());
+    let total = begin.elapsed();
+    assert!(
+        total >= Duration::from_millis(380) && total < Duration::from_millis(520),
+        "{total:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_given_up_frees_its_place() {
+    let (url, scope) = (shared::redis_url().await.unwrap(), scope());
+    let (left, right) = (budget(&url, "5/s", &scope), budget(&url, "5/s", &scope));
+    left.acquire(Urgency::Ordinary, &CancellationToken::new())
+        .await
+        .unwrap();
+    let begin = Instant::now();
+    let cancel = CancellationToken::new();
+    let given_up: Vec<_> = (0..20)
+        .map(|_| {
+            let (left, cancel) = (left.clone(), cancel.clone());
+            tokio::spawn(async move { left.acquire(Urgency::Payment, &cancel).await })
+        })
+        .collect();
+    while left.state().payments_waiting < 20 {
+        tokio::task::yield_now().await;
+    }
+    cancel.cancel();
+    for call in given_up {
+        assert_eq!(call.await.unwrap(), Err(Cancelled));
+    }
+    assert_eq!(left.state().payments_waiting, 0);
+    right
+        .acquire(Urgency::Ordinary, &CancellationToken::new())
+        .await
+        .unwrap();
+    assert!(
+        begin.elapsed() < Duration::from_millis(208 + 40),
+        "{:?}",
+        begin.elapsed()
+    );
+    assert_eq!(left.acquire(Urgency::Ordinary, &cancel).await, Err(Cancelled));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_429_holds_every_process_back_and_longer_each_time() {
+    let (url, scope) = (shared::redis_url().await.unwrap(), scope());
+    let (left, right) = (budget(&url, "1000/s", &scope), budget(&url, "1000/s", &scope));
+    let never = CancellationToken::new();
+    assert_eq!(
+        left.slow_down(Some(Duration::from_millis(300))).await,
+        Duration::from_millis(300)
+    );
+    let waited = right.acquire(Urgency::Payment, &never).await.unwrap();
+    assert!(
+        waited > Duration::from_millis(250) && waited < Duration::from_millis(400),
+        "{waited:?}"
+    );
+
+    assert_eq!(left.slow_down(None).await, Duration::from_secs(1));
+    // The answers of calls that were under way when the penalty began do not add to it.
+    assert!(right.slow_down(None).await <= Duration::from_secs(1));
+    right.acquire(Urgency::Payment, &never).await.unwrap();
+    assert_eq!(right.slow_down(None).await, Duration::from_secs(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_redis_each_process_goes_on_at_its_share_and_comes_back() {
+    let redis = RedisServer::start().await.unwrap();
+    let scope = scope();
+    let budgets: Vec<_> = (0..3).map(|_| budget(&redis.url(), "50/s", &scope)).collect();
+    let mut granted = drain(&budgets, 12, Urgency::Ordinary).await;
+    assert!(
+        budgets
+            .iter()
+            .all(|budget| budget.state().source == BudgetSource::Shared)
+    );
+
+    redis.kill().await.unwrap();
+    let killed = Instant::now();
+    let alone = drain(&budgets, 30, Urgency::Ordinary).await;
+    assert!(
+        budgets
+            .iter()
+            .all(|budget| budget.state().source == BudgetSource::Local)
+    );
+    let took = alone.last().unwrap().duration_since(killed);
+    // Ten calls of each process at a quarter of 50/s; more slowly, since each starts at a moment of its own.
+    assert!(
+        took > Duration::from_millis(700) && took < Duration::from_millis(1600),
+        "{took:?}"
+    );
+    granted.extend(alone);
+
+    redis.restart().await.unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while budgets
+        .iter()
+        .any(|budget| budget.state().source != BudgetSource::Shared)
+    {
+        assert!(Instant::now() < deadline, "the budget stays local");
+        granted.extend(drain(&budgets, 6, Urgency::Ordinary).await);
+    }
+    granted.extend(drain(&budgets, 60, Urgency::Ordinary).await);
+    granted.sort();
+    assert!(busiest_window(&granted, Duration::from_secs(1)) <= 50);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_does_not_answer_is_not_waited_for() {
+    let redis = RedisServer::start().await.unwrap();
+    let budget = budget(&redis.url(), "20/s", &scope());
+    drain(std::slice::from_ref(&budget), 2, Urgency::Ordinary).await;
+    redis.pause().unwrap();
+    let started = Instant::now();
+    drain(std::slice::from_ref(&budget), 1, Urgency::Payment).await;
+    assert!(
+        started.elapsed() < Duration::from_millis(1000),
+        "{:?}",
+        started.elapsed()
+    );
+    redis.resume().unwrap();
+}
+
+#[tokio::test]
+async fn no_limit_costs_nothing_and_needs_no_redis() {
+    let nowhere = redis::Client::open("redis://127.0.0.1:1").unwrap();
+    let budget = Budget::new(BudgetSettings::new(RateLimit::OFF, Some(nowhere), "x")).unwrap();
+    let started = Instant::now();
+    for _ in 0..10_000 {
+        budget
+            .acquire(Urgency::Ordinary, &CancellationToken::new())
+            .await
+            .unwrap();
+    }
+    assert!(started.elapsed() < Duration::from_millis(200));
+    assert_eq!(budget.state().source, BudgetSource::Off);
+}
+
+#[tokio::test]
+async fn without_a_redis_of_its_own_a_process_has_the_whole_limit() {
+    let budget = Budget::new(BudgetSettings::new("50/s".parse().unwrap(), None, "x")).unwrap();
+    let started = Instant::now();
+    let budgets = [budget];
+    let granted = drain(&budgets, 26, Urgency::Ordinary).await;
+    assert!(busiest_window(&granted, Duration::from_secs(1)) <= 50);
+    let took = started.elapsed();
+    assert!(
+        took > Duration::from_millis(500) && took < Duration::from_millis(650),
+        "{took:?}"
+    );
+    drop(Arc::new(budgets));
+}
