@@ -47,7 +47,7 @@ pub use settings::{
 };
 pub use variants::{
     AccessToken, CashBoxKey, DeletedOrder, DraftComment, DuplicatePhone, EmptyList, ExpiredPark, ForbiddenList,
-    ListCount, LoginRefusal, OrderPayments, OrderShape, PaidParkStatus, PhoneFilter, RetryAfter, SaleError,
-    SameProduct, SecondDelete, SecondPayment, SecondPercentage, ShopCashBoxes, Variants,
+    LegacyCalls, ListCount, LoginRefusal, OrderPayments, OrderShape, PaidParkStatus, PhoneFilter, RetryAfter,
+    SaleError, SameProduct, SecondDelete, SecondPayment, SecondPercentage, ShopCashBoxes, Variants,
 };
 pub use world::Endpoint;

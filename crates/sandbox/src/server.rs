@@ -184,7 +184,11 @@ async fn play(shared: &Arc<Shared>, request: Request) -> Delivery {
     let is_telegram = request.path.starts_with("/bot");
     let body = request.json();
     let order_id = route.id.clone().or_else(|| {
-        let id = body.as_ref().ok()?.get("order_id")?.as_str()?;
+        let body = body.as_ref().ok()?;
+        let id = body
+            .get("order_id")
+            .or_else(|| body.get("params")?.get("order_id"))?
+            .as_str()?;
         Some(id.to_owned())
     });
     let sequence = note_call(shared, &request, &route, order_id.clone(), body.as_ref().ok());

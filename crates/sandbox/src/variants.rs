@@ -1,5 +1,6 @@
 //! Billz's unknown habits: where nobody outside knows what it does, the sandbox can be set to each plausible answer.
 
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use serde::{Deserialize, Serialize};
 
 /// One choice for each habit of Billz that is unknown; the default is the one that is hardest on a careless client.
@@ -48,6 +49,73 @@ pub struct Variants {
     pub expired_park: ExpiredPark,
     /// A percentage is taken off a sale that already has one.
     pub second_percentage: SecondPercentage,
+    /// Whether the calls of old (`POST /v1/orders`) still answer.
+    pub legacy_calls: LegacyCalls,
+}
+
+/// Runs a piece of code for each habit, with its name and its choices.
+macro_rules! for_each_habit {
+    ($run:ident) => {
+        $run!(duplicate_phone, DuplicatePhone);
+        $run!(same_product, SameProduct);
+        $run!(second_delete, SecondDelete);
+        $run!(deleted_order, DeletedOrder);
+        $run!(second_payment, SecondPayment);
+        $run!(order_payments, OrderPayments);
+        $run!(paid_park_status, PaidParkStatus);
+        $run!(list_count, ListCount);
+        $run!(draft_comment, DraftComment);
+        $run!(order_shape, OrderShape);
+        $run!(phone_filter, PhoneFilter);
+        $run!(cash_box_key, CashBoxKey);
+        $run!(shop_cash_boxes, ShopCashBoxes);
+        $run!(empty_list, EmptyList);
+        $run!(sale_error, SaleError);
+        $run!(login_refusal, LoginRefusal);
+        $run!(access_token, AccessToken);
+        $run!(retry_after, RetryAfter);
+        $run!(forbidden_list, ForbiddenList);
+        $run!(expired_park, ExpiredPark);
+        $run!(second_percentage, SecondPercentage);
+        $run!(legacy_calls, LegacyCalls);
+    };
+}
+
+impl Variants {
+    /// The default, and for every habit each of its other choices, by a name such as `same_product=AddsLine`: what a
+    /// client has to get along with.
+    pub fn each() -> Vec<(String, Self)> {
+        let mut all = vec![("default".to_owned(), Self::default())];
+        macro_rules! others {
+            ($habit:ident, $choices:ident) => {
+                for choice in &$choices::ALL[1..] {
+                    let name = format!("{}={choice:?}", stringify!($habit));
+                    all.push((
+                        name,
+                        Self {
+                            $habit: *choice,
+                            ..Self::default()
+                        },
+                    ));
+                }
+            };
+        }
+        for_each_habit!(others);
+        all
+    }
+
+    /// A choice for every habit, drawn by a seed.
+    pub fn drawn(seed: u64) -> Self {
+        let mut chance = StdRng::seed_from_u64(seed);
+        let mut variants = Self::default();
+        macro_rules! draw {
+            ($habit:ident, $choices:ident) => {
+                variants.$habit = $choices::ALL[chance.random_range(0..$choices::ALL.len())];
+            };
+        }
+        for_each_habit!(draw);
+        variants
+    }
 }
 
 macro_rules! choice {
@@ -279,5 +347,15 @@ choice! {
         Replaces,
         /// It is taken off what the first left.
         Compounds,
+    }
+}
+
+choice! {
+    /// See [`Variants::legacy_calls`].
+    LegacyCalls {
+        /// Not found.
+        Gone,
+        /// They work.
+        Answer,
     }
 }

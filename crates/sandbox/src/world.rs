@@ -65,6 +65,8 @@ pub enum Endpoint {
     OrderSearch,
     /// `DELETE /v2/order/{id}`
     DeleteOrder,
+    /// `POST /v1/orders`, the calls of old
+    Legacy,
     /// Telegram `sendMessage`
     #[serde(rename = "sendMessage")]
     SendMessage,
@@ -99,6 +101,7 @@ impl Endpoint {
         Self::OrderNotes,
         Self::OrderSearch,
         Self::DeleteOrder,
+        Self::Legacy,
         Self::SendMessage,
         Self::GetMe,
         Self::Unknown,
@@ -128,6 +131,7 @@ impl Endpoint {
             Self::OrderNotes => "order_notes",
             Self::OrderSearch => "order_search",
             Self::DeleteOrder => "delete_order",
+            Self::Legacy => "legacy",
             Self::SendMessage => "sendMessage",
             Self::GetMe => "getMe",
             Self::Unknown => "unknown",

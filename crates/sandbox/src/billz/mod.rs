@@ -2,6 +2,7 @@
 
 mod auth;
 mod clients;
+mod legacy;
 mod listing;
 mod orders;
 mod reference;
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     message::{Reply, Request},
-    variants::{ForbiddenList, SaleError},
+    variants::{ForbiddenList, LegacyCalls, SaleError},
     world::{Endpoint, World},
 };
 
@@ -35,6 +36,7 @@ impl Route {
             ("GET", ["v1", "cash-box"]) => (Endpoint::CashBoxes, None),
             ("GET", ["v1", "company-payment-type"]) => (Endpoint::PaymentTypes, None),
             ("GET", ["v1", "user"]) => (Endpoint::Users, None),
+            ("POST", ["v1", "orders"]) => (Endpoint::Legacy, None),
             ("POST", ["v2", "order"]) => (Endpoint::CreateOrder, None),
             ("POST", ["v2", "order", "create_postpone"]) => (Endpoint::Park, None),
             ("POST", ["v2", "order", "return-postpone"]) => (Endpoint::Unpark, None),
@@ -99,7 +101,8 @@ pub(crate) fn asks_for_http(request: &Request, body: &Value) -> bool {
 impl World {
     /// What stands before every call: the token, and the role.
     pub(crate) fn admit(&self, route: &Route, request: &Request) -> Result<(), Reply> {
-        if route.endpoint == Endpoint::Unknown {
+        let legacy_is_gone = self.settings.variants.legacy_calls == LegacyCalls::Gone;
+        if route.endpoint == Endpoint::Unknown || (route.endpoint == Endpoint::Legacy && legacy_is_gone) {
             return Err(Reply::unknown_route());
         }
         if matches!(route.endpoint, Endpoint::Login | Endpoint::Refresh) {
@@ -133,6 +136,7 @@ impl World {
         let done = match (route.endpoint, route.id.as_deref()) {
             (Endpoint::Login, _) => return self.login(body),
             (Endpoint::Refresh, _) => return self.refresh(body),
+            (Endpoint::Legacy, _) => return self.legacy(body),
             (Endpoint::CreateClient, _) => self.create_client(body),
             (Endpoint::FindClients, _) => self.find_clients(request),
             (Endpoint::Shops, _) => Ok(self.list_shops(request)),

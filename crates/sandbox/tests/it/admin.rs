@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::client::{Shop, http};
+use crate::client::{Shop, http, until};
 
 #[tokio::test]
 async fn the_ledger_is_read_over_http() {
@@ -273,9 +273,7 @@ async fn a_drop_closes_the_port_and_the_connections() {
     let url = shop.sandbox.billz_url();
     shop.sandbox.faults().next("shops", Fault::Hang);
     let waiting = tokio::spawn(shop.http.get(format!("{url}/v1/shop")).bearer_auth(&shop.token).send());
-    while shop.sandbox.ledger().calls_named("shops").is_empty() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until(|| !shop.sandbox.ledger().calls_named("shops").is_empty()).await;
     let started = Instant::now();
     drop(shop);
     assert!(waiting.await.unwrap().is_err());

@@ -1,6 +1,9 @@
 //! A plain HTTP client for the tests, which asks for synchronous answers as a good client does.
 
-use std::{sync::Once, time::Duration};
+use std::{
+    sync::Once,
+    time::{Duration, Instant},
+};
 
 use billwright_sandbox::{
     CASHBOX_ID, PAYMENT_TYPE_ID, PRODUCT_ID, SECRET_TOKEN, SHOP_ID, Sandbox, SandboxSettings, Variants,
@@ -154,6 +157,15 @@ pub(crate) fn payment(amount: &Value) -> Value {
     json!({"payments": [{"company_payment_type_id": PAYMENT_TYPE_ID, "paid_amount": amount, "returned_amount": 0,
         "company_payment_type": {"name": "Карта"}}],
         "comment": "", "with_cashback": 0, "without_cashback": false, "skip_ofd": false})
+}
+
+/// Waits until something has come true.
+pub(crate) async fn until(what: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !what() {
+        assert!(Instant::now() < deadline, "it did not come true within ten seconds");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// The keys of an object, in their order.

@@ -6,7 +6,16 @@ use billwright_sandbox::{CASHBOX_ID, OrderState, PAYMENT_TYPE_ID, PRODUCT_ID, SH
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::client::{Shop, payment};
+use crate::client::{Shop, payment, until};
+
+/// Slow enough that a test sees the state before.
+fn slow_queue() -> SandboxSettings {
+    SandboxSettings {
+        drafts: Vec::new(),
+        queue_delay: Duration::from_millis(700),
+        ..SandboxSettings::default()
+    }
+}
 
 /// Sends without the header; the query may still ask for the answer.
 async fn quiet(shop: &Shop, method: Method, path: &str, body: Value) -> Value {
@@ -15,23 +24,9 @@ async fn quiet(shop: &Shop, method: Method, path: &str, body: Value) -> Value {
     request.send().await.unwrap().json().await.unwrap()
 }
 
-async fn until(what: impl Fn() -> bool) {
-    for _ in 0..200 {
-        if what() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("it did not come true within two seconds");
-}
-
 #[tokio::test]
 async fn a_write_without_the_channel_is_acknowledged_and_done_later() {
-    let shop = Shop::with(SandboxSettings {
-        drafts: Vec::new(),
-        ..SandboxSettings::default()
-    })
-    .await;
+    let shop = Shop::with(slow_queue()).await;
     let answer = quiet(
         &shop,
         Method::POST,
@@ -73,7 +68,7 @@ async fn the_header_the_query_or_the_response_type_brings_the_true_answer() {
 
 #[tokio::test]
 async fn a_read_right_after_an_acknowledgement_shows_the_old_state() {
-    let shop = Shop::open().await;
+    let shop = Shop::with(slow_queue()).await;
     let order = shop.filled().await;
     quiet(
         &shop,
@@ -94,7 +89,16 @@ async fn a_refusal_of_an_acknowledged_write_is_never_seen() {
     let wrong = json!({"payments": [{"company_payment_type_id": PAYMENT_TYPE_ID, "paid_amount": 1}]});
     let answer = quiet(&shop, Method::POST, &format!("/v2/order-payment/{order}"), wrong).await;
     assert!(answer["id"].is_string());
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    // The queue is worked off in its order: once this draft is there, the payment has had its turn.
+    let drafts = shop.sandbox.ledger().orders.len();
+    quiet(
+        &shop,
+        Method::POST,
+        "/v2/order",
+        json!({"shop_id": SHOP_ID, "cashbox_id": CASHBOX_ID}),
+    )
+    .await;
+    until(|| shop.sandbox.ledger().orders.len() > drafts).await;
     assert_eq!(shop.sandbox.ledger().times_paid(&order), 0);
     assert!(!shop.sandbox.ledger().calls_named("pay")[0].effect);
 }

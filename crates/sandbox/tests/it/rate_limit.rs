@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use billwright_sandbox::{BurstBlock, RateLimit, RetryAfter, SandboxSettings};
+use billwright_sandbox::{BurstBlock, Ledger, RateLimit, RetryAfter};
 use reqwest::Method;
 use serde_json::Value;
 
@@ -94,14 +94,27 @@ async fn a_burst_blocks_the_address_for_a_while() {
 
 #[tokio::test]
 async fn the_ledger_knows_the_busiest_second() {
-    let shop = Shop::with(SandboxSettings::default()).await;
+    let shop = Shop::open().await;
     for _ in 0..4 {
         shop.get("/v1/shop").await;
     }
-    let ledger = shop.sandbox.ledger();
-    assert_eq!(ledger.peak_billz_calls(Duration::from_hours(1)), 5, "with the login");
+    let mut ledger = shop.sandbox.ledger();
+    assert!(ledger.calls.windows(2).all(|pair| pair[0].at_us <= pair[1].at_us));
+    let set = |ledger: &mut Ledger, moments: [u64; 5]| {
+        ledger
+            .calls
+            .iter_mut()
+            .zip(moments)
+            .for_each(|(call, at)| call.at_us = at);
+    };
+    set(&mut ledger, [0, 400_000, 999_999, 1_000_000, 2_500_000]);
+    assert_eq!(ledger.peak_billz_calls(SECOND), 3);
     assert_eq!(ledger.peak_billz_calls(Duration::from_micros(1)), 1);
-    tokio::time::sleep(Duration::from_millis(250)).await;
-    shop.get("/v1/shop").await;
-    assert_eq!(shop.sandbox.ledger().peak_billz_calls(Duration::from_millis(200)), 5);
+    assert_eq!(ledger.peak_billz_calls(Duration::from_mins(1)), 5);
+    set(&mut ledger, [0, 500_000, 1_000_000, 1_500_000, 2_000_000]);
+    assert_eq!(
+        ledger.peak_billz_calls(SECOND),
+        2,
+        "the end of a window is no longer in it"
+    );
 }

@@ -1,9 +1,9 @@
 //! Each unknown habit of Billz, in each of its forms.
 
 use billwright_sandbox::{
-    CASHBOX_ID, DeletedOrder, DraftComment, DuplicatePhone, ExpiredPark, ListCount, OrderPayments, OrderShape,
-    OrderState, PAYMENT_TYPE_ID, PRODUCT_ID, PaidParkStatus, PhoneFilter, SCARCE_PRODUCT_ID, SHOP_ID, SaleError,
-    SameProduct, SecondDelete, SecondPayment, SecondPercentage,
+    CASHBOX_ID, DeletedOrder, DraftComment, DuplicatePhone, ExpiredPark, LegacyCalls, ListCount, OrderPayments,
+    OrderShape, OrderState, PAYMENT_TYPE_ID, PRODUCT_ID, PaidParkStatus, PhoneFilter, SCARCE_PRODUCT_ID, SHOP_ID,
+    SaleError, SameProduct, SecondDelete, SecondPayment, SecondPercentage, Variants,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -247,10 +247,90 @@ async fn a_second_percentage_replaces_or_compounds() {
 }
 
 #[tokio::test]
-async fn every_variant_can_be_named_in_json() {
-    let all = serde_json::to_value(billwright_sandbox::Variants::default()).unwrap();
+async fn the_calls_of_old_are_gone_or_answer() {
+    let shop = Shop::open().await;
+    let call = async |method: &str, params: Value| {
+        shop.post("/v1/orders", json!({"method": method, "params": params}))
+            .await
+    };
+    assert_eq!(call("order.create", json!({"shop_id": SHOP_ID})).await.0, 404);
+    shop.sandbox
+        .set_variant(|variants| variants.legacy_calls = LegacyCalls::Answer);
+    let (_, created) = call("order.create", json!({"shop_id": SHOP_ID})).await;
+    let order = created["result"].as_str().unwrap();
+    let (_, client) = shop.client("998901112233").await;
+    for (method, params) in [
+        (
+            "order.add_item",
+            json!({"order_id": order, "product_id": PRODUCT_ID, "measurement_value": 2}),
+        ),
+        (
+            "order.add_customer",
+            json!({"order_id": order, "customer_id": client["id"]}),
+        ),
+        (
+            "order.postpone",
+            json!({"order_id": order, "comment": "Order 1", "time": "2099-12-20 12:00:00"}),
+        ),
+        (
+            "order.make_payment",
+            json!({"order_id": order, "payments": [
+            {"id": "x", "company_payment_type_id": PAYMENT_TYPE_ID, "paid_amount": 100}]}),
+        ),
+    ] {
+        let (status, answer) = call(method, params).await;
+        assert_eq!((status.as_u16(), answer), (200, json!({"result": "ok"})), "{method}");
+    }
+    let ledger = shop.sandbox.ledger();
+    assert_eq!((ledger.times_paid(order), ledger.calls_for(order).len()), (1, 4));
+    for (method, params, status) in [
+        ("order.fly", json!({}), 400),
+        ("order.create", json!({"shop_id": "none"}), 400),
+        (
+            "order.postpone",
+            json!({"order_id": order, "time": "2099-12-20 12:00:00"}),
+            400,
+        ),
+        ("order.make_payment", json!({"order_id": "none", "payments": []}), 404),
+    ] {
+        let (answered, error) = call(method, params).await;
+        assert_eq!(answered, status, "{method}");
+        assert!(error["error"]["message"].is_string(), "{error}");
+    }
+}
+
+#[test]
+fn every_choice_is_among_the_variants_that_a_client_is_tried_with() {
+    let habits = serde_json::to_value(Variants::default()).unwrap();
+    let each = Variants::each();
+    let changed = |variants: &Variants| -> Vec<String> {
+        let variants = serde_json::to_value(variants).unwrap();
+        let fields = habits.as_object().unwrap().iter();
+        fields
+            .filter(|(habit, choice)| variants[habit.as_str()] != **choice)
+            .map(|(habit, _)| habit.clone())
+            .collect()
+    };
+    assert!(
+        each[1..]
+            .iter()
+            .all(|(name, variants)| changed(variants).len() == 1 && name.contains('='))
+    );
+    for habit in habits.as_object().unwrap().keys() {
+        assert!(
+            each.iter().any(|(_, variants)| changed(variants) == [habit.as_str()]),
+            "{habit} is missing"
+        );
+    }
+    assert_eq!(Variants::drawn(5), Variants::drawn(5));
+    assert_ne!(Variants::drawn(5), Variants::drawn(6));
+}
+
+#[test]
+fn every_variant_can_be_named_in_json() {
+    let all = serde_json::to_value(Variants::default()).unwrap();
     assert!(all.as_object().unwrap().values().all(Value::is_string), "{all}");
-    let read: billwright_sandbox::Variants = serde_json::from_value(json!({"same_product": "adds_line"})).unwrap();
+    let read: Variants = serde_json::from_value(json!({"same_product": "adds_line"})).unwrap();
     assert_eq!(read.same_product, SameProduct::AddsLine);
-    assert!(serde_json::from_value::<billwright_sandbox::Variants>(json!({"no_such": 1})).is_err());
+    assert!(serde_json::from_value::<Variants>(json!({"no_such": 1})).is_err());
 }
