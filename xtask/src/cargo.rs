@@ -13,14 +13,7 @@ pub(crate) fn cargo() -> Command {
     for (name, _) in std::env::vars_os() {
         let described = name.to_str().is_some_and(|name| {
             name.starts_with("CARGO_PKG_")
-                || [
-                    "CARGO",
-                    "CARGO_MANIFEST_DIR",
-                    "CARGO_MANIFEST_PATH",
-                    "LD_LIBRARY_PATH",
-                    "OUT_DIR",
-                ]
-                .contains(&name)
+                || ["CARGO", "CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "OUT_DIR"].contains(&name)
         });
         if described {
             command.env_remove(name);
