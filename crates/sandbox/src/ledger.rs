@@ -16,7 +16,8 @@ pub struct Ledger {
     pub calls: Vec<CallRecord>,
     /// Older calls that were dropped because [`crate::SandboxSettings::calls_kept`] was reached.
     pub calls_dropped: u64,
-    /// Sales in the order in which they were opened, deleted ones included.
+    /// Sales in the order in which they were opened, deleted ones included; those that the settings put there are left
+    /// out until somebody touches them.
     pub orders: Vec<OrderRecord>,
     /// Clients in the order in which they were created; duplicates are all here.
     pub clients: Vec<ClientRecord>,

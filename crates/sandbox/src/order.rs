@@ -69,6 +69,8 @@ pub(crate) struct Order {
     pub(crate) paid: Option<DateTime<Utc>>,
     pub(crate) deleted: Option<DateTime<Utc>>,
     pub(crate) version: u32,
+    /// Whether the settings put it there.
+    pub(crate) is_example: bool,
 }
 
 impl Order {
@@ -99,6 +101,7 @@ impl Order {
             paid: None,
             deleted: None,
             version: 0,
+            is_example: false,
         }
     }
 
@@ -165,6 +168,11 @@ impl Order {
     /// Whether the hold of a parked sale has ended.
     pub(crate) fn is_expired(&self, company_now: NaiveDateTime) -> bool {
         self.phase == Phase::Parked && self.park_until.is_some_and(|until| until < company_now)
+    }
+
+    /// Whether nobody has touched the sale since the settings put it there: then nothing happened to speak of.
+    pub(crate) fn is_untouched_example(&self) -> bool {
+        self.is_example && self.version == 0
     }
 
     pub(crate) fn touch(&mut self, now: DateTime<Utc>) {

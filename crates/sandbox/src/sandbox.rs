@@ -91,6 +91,11 @@ impl Sandbox {
         self.shared.world().ledger()
     }
 
+    /// Everything that happened so far but the calls: cheap enough to be asked for again and again.
+    pub fn ledger_without_calls(&self) -> Ledger {
+        self.shared.world().ledger_without_calls()
+    }
+
     /// Where faults are set.
     pub fn faults(&self) -> Faults {
         self.shared.faults.clone()

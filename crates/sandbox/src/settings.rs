@@ -65,7 +65,8 @@ pub struct SandboxSettings {
     pub sellers: Vec<Seller>,
     /// Goods with price and stock.
     pub products: Vec<Product>,
-    /// Ids of empty draft sales of the first shop that exist from the start.
+    /// Ids of empty draft sales of the first shop that exist from the start. The ledger knows of one only after somebody
+    /// touched it.
     pub drafts: Vec<String>,
     /// Take any product id, as if it cost [`SandboxSettings::any_product_price`] and were never short. Off by default: an
     /// unknown product is refused.

@@ -236,7 +236,8 @@ impl World {
             let shop_id = shop.id.clone();
             let cashbox_id = shop.cash_boxes.first().map(|(id, _)| id.clone()).unwrap_or_default();
             for id in world.settings.drafts.clone() {
-                world.open_order(id, shop_id.clone(), cashbox_id.clone(), String::new());
+                let place = world.open_order(id, shop_id.clone(), cashbox_id.clone(), String::new());
+                world.orders[place].is_example = true;
             }
         }
         world
@@ -383,11 +384,26 @@ impl World {
 
     /// Everything that happened, as it is now.
     pub(crate) fn ledger(&self) -> Ledger {
-        let today = clock::company_time(self.now());
         Ledger {
             calls: self.calls.iter().cloned().collect(),
+            ..self.ledger_without_calls()
+        }
+    }
+
+    /// Everything that happened but the calls, of which there may be many.
+    pub(crate) fn ledger_without_calls(&self) -> Ledger {
+        let today = clock::company_time(self.now());
+        let stock_record = |product: &Product| StockRecord {
+            product_id: product.id.clone(),
+            price: product.price,
+            stock: product.stock,
+            available: self.available(&product.id),
+        };
+        let happened = self.orders.iter().filter(|order| !order.is_untouched_example());
+        Ledger {
+            calls: Vec::new(),
             calls_dropped: self.calls_dropped,
-            orders: self.orders.iter().map(|order| order.record(today)).collect(),
+            orders: happened.map(|order| order.record(today)).collect(),
             clients: self.clients.clone(),
             payments: self
                 .orders
@@ -395,16 +411,7 @@ impl World {
                 .flat_map(|order| order.payments.iter().cloned())
                 .collect(),
             messages: self.chats.messages().to_vec(),
-            stock: self
-                .products
-                .values()
-                .map(|product| StockRecord {
-                    product_id: product.id.clone(),
-                    price: product.price,
-                    stock: product.stock,
-                    available: self.available(&product.id),
-                })
-                .collect(),
+            stock: self.products.values().map(stock_record).collect(),
         }
     }
 }
