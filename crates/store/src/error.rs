@@ -1,5 +1,6 @@
 //! What can go wrong between Billwright and MongoDB, sorted by what the caller must do about it.
 
+use bson::Document;
 use mongodb::error::{
     Error, ErrorKind, RETRYABLE_WRITE_ERROR, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT,
     WriteFailure,
@@ -40,7 +41,69 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_))
     }
+
+    /// Whether another transaction was quicker: the operation works when it is repeated at once.
+    pub fn is_write_conflict(&self) -> bool {
+        let Self::Unavailable(error) = self else {
+            return false;
+        };
+        match &*error.kind {
+            ErrorKind::Command(command) => CONFLICT_CODES.contains(&command.code),
+            ErrorKind::Write(WriteFailure::WriteError(write)) => CONFLICT_CODES.contains(&write.code),
+            ErrorKind::Custom(_) => error
+                .get_custom::<RefusedWrite>()
+                .is_some_and(|write| CONFLICT_CODES.contains(&write.code)),
+            _ => false,
+        }
+    }
+
+    /// Whether the fault lies in one of the documents that were to be written, so that the others can be written without
+    /// it.
+    pub fn is_about_a_document(&self) -> bool {
+        match self {
+            Self::Duplicate { .. } => true,
+            Self::Refused(error) => match &*error.kind {
+                ErrorKind::Command(command) => DOCUMENT_CODES.contains(&command.code),
+                ErrorKind::Write(WriteFailure::WriteError(write)) => DOCUMENT_CODES.contains(&write.code),
+                ErrorKind::Custom(_) => error.get_custom::<RefusedWrite>().is_some(),
+                _ => false,
+            },
+            Self::Unavailable(_) | Self::Corrupt { .. } => false,
+        }
+    }
+
+    /// The first failure that the reply to an `insert`, `update` or `delete` command reports, which the driver's generic
+    /// `run_command` takes for success.
+    pub(crate) fn of_reply(reply: &Document) -> Option<Self> {
+        let first = reply.get_array("writeErrors").ok()?.first()?.as_document()?;
+        let code = first.get_i32("code").unwrap_or_default();
+        let message = first.get_str("errmsg").unwrap_or_default();
+        let source = Error::custom(RefusedWrite { code });
+        Some(if code == DUPLICATE_KEY {
+            Self::Duplicate {
+                index: index_named_in(message).unwrap_or_default(),
+                source,
+            }
+        } else if TRANSIENT_CODES.contains(&code) {
+            Self::Unavailable(source)
+        } else {
+            Self::Refused(source)
+        })
+    }
 }
+
+/// A write that a reply reports as refused. The server's message is left out, since it quotes values.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the server refused a write (code {code})")]
+pub(crate) struct RefusedWrite {
+    code: i32,
+}
+
+/// Codes that mean that another transaction was quicker: lock time-out, write conflict, a view that is gone already.
+const CONFLICT_CODES: [i32; 3] = [24, 112, 246];
+
+/// Codes that mean that a document cannot be stored as it is: too large, against the collection's validator.
+const DOCUMENT_CODES: [i32; 4] = [121, 10334, 17419, 17420];
 
 /// The server's code for a violated unique index.
 const DUPLICATE_KEY: i32 = 11_000;
@@ -99,8 +162,12 @@ fn duplicate_index(error: &Error) -> Option<String> {
         }
         _ => return None,
     };
-    // "E11000 duplicate key error collection: db.users index: userId_1 dup key: { … }"; the key itself is not repeated,
-    // since it may be personal data.
+    index_named_in(message)
+}
+
+/// "E11000 duplicate key error collection: db.users index: userId_1 dup key: { … }"; the key itself is not repeated, since
+/// it may be personal data.
+fn index_named_in(message: &str) -> Option<String> {
     let after = message.split("index: ").nth(1)?;
     Some(after.split_whitespace().next().unwrap_or_default().to_owned())
 }

@@ -1,0 +1,301 @@
+//! Connects to the brokers, joins the group, and keeps the member alive until it is told to stop.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use billwright_domain::Condition;
+use rdkafka::{
+    config::FromClientConfigAndContext,
+    consumer::{BaseConsumer, CommitMode, Consumer},
+    error::{KafkaError, RDKafkaErrorCode},
+};
+use tokio::{runtime::Handle, sync::oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    assignment::{Assignment, Member},
+    backoff::Backoff,
+    dead_letters::DeadLetters,
+    kafka::{self, ANSWER_WITHIN, Logging},
+    position,
+    runtime::{KAFKA, Runtime},
+    status::Phase,
+};
+
+/// How often the group's member looks whether there is anything to do beside its messages.
+const POLL: Duration = Duration::from_millis(100);
+
+/// How often offsets are committed, and lags and conditions published.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether a topic was deleted and created again.
+const LOOK_AT_TOPICS: Duration = Duration::from_secs(10);
+
+/// How long leaving the group may take.
+const LEAVE_WITHIN: Duration = Duration::from_secs(15);
+
+/// Consumes until `cancel`, or until it gives up at start.
+pub(crate) async fn run(runtime: Arc<Runtime>, cancel: CancellationToken) {
+    let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(10));
+    if connect(&runtime, &cancel).await {
+        loop {
+            match consume(&runtime, &cancel).await {
+                Ok(()) => break,
+                Err(error) => {
+                    let explained = kafka::explain(&error);
+                    runtime.health.post(KAFKA, Condition::Down, explained.clone());
+                    runtime.status.enter(Phase::Connecting, Some(explained.clone()));
+                    tracing::error!("the consumer failed and joins anew: {explained}");
+                }
+            }
+            if !backoff.wait(&cancel).await {
+                break;
+            }
+        }
+    }
+    if cancel.is_cancelled() {
+        runtime.status.enter(Phase::Stopped, None);
+    }
+}
+
+/// Looks for the brokers, as often as the settings say. Says whether they were found.
+async fn connect(runtime: &Arc<Runtime>, cancel: &CancellationToken) -> bool {
+    let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(10));
+    for attempt in 1_u32.. {
+        let asked = {
+            let runtime = Arc::clone(runtime);
+            tokio::task::spawn_blocking(move || look_for_brokers(&runtime))
+        };
+        let Some(answer) = cancel.run_until_cancelled(asked).await else {
+            return false;
+        };
+        let Err(error) = answer.unwrap_or(Err(KafkaError::Canceled)) else {
+            return true;
+        };
+        let explained = kafka::explain(&error);
+        let limit = runtime.settings.max_retries;
+        if limit > 0 && attempt >= limit {
+            let detail = format!("gave up after {attempt} attempts: {explained}; restart to try again");
+            tracing::error!("no customer events are consumed: {detail}");
+            runtime.health.post(KAFKA, Condition::Down, detail.clone());
+            runtime.status.enter(Phase::GaveUp, Some(detail));
+            return false;
+        }
+        let of = if limit == 0 {
+            String::new()
+        } else {
+            format!(" of {limit}")
+        };
+        tracing::warn!("attempt {attempt}{of} to reach Kafka failed: {explained}");
+        runtime.health.post(
+            KAFKA,
+            Condition::Down,
+            format!("attempt {attempt}{of} failed: {explained}"),
+        );
+        runtime.status.trouble(Some(explained));
+        if !backoff.wait(cancel).await {
+            return false;
+        }
+    }
+    false
+}
+
+fn look_for_brokers(runtime: &Runtime) -> Result<(), KafkaError> {
+    let probe: BaseConsumer<Logging> = kafka::client(&runtime.settings).create_with_context(Logging)?;
+    probe.fetch_metadata(None, ANSWER_WITHIN)?;
+    Ok(())
+}
+
+/// Joins the group and consumes until `cancel`; an error means that the member cannot go on.
+async fn consume(runtime: &Arc<Runtime>, cancel: &CancellationToken) -> Result<(), KafkaError> {
+    let dead_letters = Arc::new(DeadLetters::new(Arc::clone(&runtime.settings))?);
+    let assignment = Assignment::new(Arc::clone(runtime), dead_letters, Handle::current());
+    let member: Arc<Member> = Arc::new(BaseConsumer::from_config_and_context(
+        &kafka::consumer(&runtime.settings),
+        assignment,
+    )?);
+    member.client().context().belongs_to(&member);
+    let topics: Vec<&str> = runtime.settings.topics.iter().map(String::as_str).collect();
+    member.subscribe(&topics)?;
+    runtime.status.enter(Phase::Consuming, None);
+
+    let watching = tokio::spawn(watch_topics(Arc::clone(runtime), Arc::clone(&member)));
+    let (ended, end) = oneshot::channel();
+    let polling = Polling {
+        runtime: Arc::clone(runtime),
+        cancel: cancel.clone(),
+        missing: Vec::new(),
+        looked_at_topics: None,
+        ticked: Instant::now(),
+    };
+    // A thread of its own: librdkafka's calls block, and heart-beats must not wait for anything else.
+    let thread = std::thread::Builder::new()
+        .name("kafka-consumer".to_owned())
+        .spawn(move || {
+            let result = polling.run(&member);
+            watching.abort();
+            member.client().context().stop();
+            member.client().context().commit(&member, None, CommitMode::Async);
+            leave(member);
+            let _ = ended.send(result);
+        });
+    if thread.is_err() {
+        return Err(KafkaError::ClientCreation("no thread can be started".to_owned()));
+    }
+    end.await.unwrap_or(Err(KafkaError::Canceled))
+}
+
+/// Leaves the group. Calls that still run elsewhere are waited for, so that the member is closed here.
+fn leave(mut member: Arc<Member>) {
+    let began = Instant::now();
+    loop {
+        match Arc::try_unwrap(member) {
+            Ok(last) => return drop(last),
+            Err(shared) if began.elapsed() < LEAVE_WITHIN => member = shared,
+            Err(_) => return,
+        }
+        member.poll(POLL);
+    }
+}
+
+/// Notices when a topic is deleted and created again.
+async fn watch_topics(runtime: Arc<Runtime>, member: Arc<Member>) {
+    let mut known: Vec<Option<String>> = vec![None; runtime.settings.topics.len()];
+    loop {
+        for (topic, known) in runtime.settings.topics.iter().zip(&mut known) {
+            if let Ok(Some(id)) = position::topic_id(&member, topic).await
+                && let Some(before) = known.replace(id.clone())
+                && before != id
+            {
+                tracing::warn!(kafka.topic = topic, "the topic was deleted and created again");
+                member.client().context().reposition_topic(topic);
+            }
+        }
+        tokio::time::sleep(LOOK_AT_TOPICS).await;
+    }
+}
+
+struct Polling {
+    runtime: Arc<Runtime>,
+    cancel: CancellationToken,
+    missing: Vec<String>,
+    looked_at_topics: Option<Instant>,
+    ticked: Instant,
+}
+
+impl Polling {
+    fn run(mut self, member: &Member) -> Result<(), KafkaError> {
+        while !self.cancel.is_cancelled() {
+            match member.poll(POLL) {
+                None => {}
+                // Every partition has a queue of its own. What comes here slipped through before it had, and is fetched again.
+                Some(Ok(message)) => {
+                    use rdkafka::Message;
+                    let place = (message.topic().to_owned(), message.partition());
+                    member.client().context().reposition(&place);
+                }
+                Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
+                    return Err(KafkaError::MessageConsumptionFatal(code));
+                }
+                Some(Err(error)) => self.trouble(&error),
+            }
+            if self.ticked.elapsed() >= TICK {
+                self.tick(member);
+            }
+        }
+        Ok(())
+    }
+
+    fn trouble(&mut self, error: &KafkaError) {
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
+                self.looked_at_topics = None;
+            }
+            // It reconnects by itself, and the condition is posted every second.
+            Some(RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::AllBrokersDown) => {}
+            _ => {
+                let explained = kafka::explain(error);
+                tracing::warn!("the consumer has trouble: {explained}");
+                self.runtime.status.trouble(Some(explained));
+            }
+        }
+    }
+
+    fn tick(&mut self, member: &Member) {
+        let seconds = self.ticked.elapsed().as_secs_f64();
+        self.ticked = Instant::now();
+        self.runtime.status.tick(seconds);
+        let due = self.looked_at_topics.is_none() || !self.missing.is_empty();
+        if due
+            && self
+                .looked_at_topics
+                .is_none_or(|looked| looked.elapsed() > Duration::from_secs(3))
+        {
+            self.look_for_missing_topics(member);
+        }
+        member.client().context().commit(member, None, CommitMode::Async);
+        self.post_condition();
+    }
+
+    fn look_for_missing_topics(&mut self, member: &Member) {
+        let mut missing = Vec::new();
+        for topic in &self.runtime.settings.topics {
+            match member.fetch_metadata(Some(topic), Duration::from_secs(1)) {
+                Ok(metadata) => {
+                    let there = metadata
+                        .topics()
+                        .iter()
+                        .any(|found| found.error().is_none() && !found.partitions().is_empty());
+                    if !there {
+                        missing.push(topic.clone());
+                    }
+                }
+                Err(_) => return,
+            }
+        }
+        for topic in missing.iter().filter(|topic| !self.missing.contains(topic)) {
+            tracing::warn!(kafka.topic = topic, "the topic does not exist; it is waited for");
+        }
+        self.looked_at_topics = Some(Instant::now());
+        self.runtime.status.topics_missing(missing.clone());
+        self.missing = missing;
+    }
+
+    fn post_condition(&self) {
+        let state = self.runtime.status.state();
+        let paused = state.partitions.iter().find_map(|partition| {
+            let reason = partition.paused.as_ref()?;
+            Some(format!("{}/{}: {reason}", partition.topic, partition.partition))
+        });
+        let alarmed = self.runtime.status.alarmed();
+        let (condition, detail) = if !state.broker_connected {
+            (
+                Condition::Down,
+                kafka::explain(&KafkaError::Global(RDKafkaErrorCode::AllBrokersDown)),
+            )
+        } else if !self.missing.is_empty() {
+            (
+                Condition::Degraded,
+                format!("waiting for topics that do not exist: {}", self.missing.join(", ")),
+            )
+        } else if let Some(paused) = paused {
+            (Condition::Degraded, paused)
+        } else if let Some((topic, partition)) = alarmed.first() {
+            (
+                Condition::Degraded,
+                format!("{topic}/{partition}: many messages are bad; look at the dead letters"),
+            )
+        } else {
+            self.runtime.status.trouble(None);
+            (Condition::Up, String::new())
+        };
+        if self.runtime.health.post(KAFKA, condition, detail.clone()) {
+            match condition {
+                Condition::Up => tracing::info!("customer events are consumed"),
+                Condition::Degraded | Condition::Down => tracing::warn!("customer events: {detail}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The configuration of librdkafka, in one place.
+
+use std::time::Duration;
+
+use rdkafka::{
+    ClientConfig, ClientContext,
+    config::RDKafkaLogLevel,
+    consumer::ConsumerContext,
+    error::{KafkaError, RDKafkaErrorCode},
+};
+
+use crate::settings::EventsSettings;
+
+/// How long a question to the brokers may take.
+pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// What every client has in common.
+pub(crate) fn client(settings: &EventsSettings) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", &settings.brokers)
+        .set("client.id", &settings.client_id)
+        // A broker that comes back is found within a second rather than ten.
+        .set("reconnect.backoff.ms", "100")
+        .set("reconnect.backoff.max.ms", "1000")
+        .set("socket.keepalive.enable", "true")
+        .set("allow.auto.create.topics", "false")
+        .set_log_level(RDKafkaLogLevel::Warning);
+    settings.security.write_to(&mut config);
+    config
+}
+
+/// A member of the consumer group.
+pub(crate) fn consumer(settings: &EventsSettings) -> ClientConfig {
+    let mut config = client(settings);
+    let session = settings.session_timeout.as_millis();
+    config
+        .set("group.id", &settings.group_id)
+        .set("session.timeout.ms", session.to_string())
+        .set("heartbeat.interval.ms", (session / 4).max(1).to_string())
+        .set("partition.assignment.strategy", "cooperative-sticky")
+        // Offsets are committed for what is in MongoDB, and by nothing else.
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "earliest")
+        // A topic that is missing is looked for this often.
+        .set("topic.metadata.refresh.interval.ms", "3000")
+        // Each partition has a queue of its own, which holds the next few batches and no more.
+        .set("queued.min.messages", (settings.batch.events * 3).to_string())
+        .set("queued.max.messages.kbytes", "4096")
+        .set("fetch.queue.backoff.ms", "5")
+        .set("statistics.interval.ms", "1000");
+    if let Some(name) = &settings.group_instance_id {
+        config.set("group.instance.id", name);
+    }
+    config
+}
+
+/// A producer whose messages count only once every in-sync replica has them.
+pub(crate) fn producer(settings: &EventsSettings) -> ClientConfig {
+    let mut config = client(settings);
+    config
+        .set("acks", "all")
+        .set("compression.codec", "zstd")
+        .set("linger.ms", "2")
+        .set("message.timeout.ms", "10000")
+        // The broker decides what is too large.
+        .set("message.max.bytes", "100000000");
+    config
+}
+
+/// Writes librdkafka's log as ours.
+pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical | RDKafkaLogLevel::Error => {
+            tracing::warn!(kafka.facility = facility, "Kafka: {message}");
+        }
+        RDKafkaLogLevel::Warning | RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
+            tracing::info!(kafka.facility = facility, "Kafka: {message}");
+        }
+        RDKafkaLogLevel::Debug => tracing::debug!(kafka.facility = facility, "Kafka: {message}"),
+    }
+}
+
+/// For clients that only need their log to go where ours goes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Logging;
+
+impl ClientContext for Logging {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!("Kafka: {error}: {reason}");
+    }
+}
+
+impl ConsumerContext for Logging {}
+
+/// A failure for people, with what to do where that is known.
+pub(crate) fn explain(error: &KafkaError) -> String {
+    use RDKafkaErrorCode as Code;
+    match error.rdkafka_error_code() {
+        Some(Code::BrokerTransportFailure | Code::AllBrokersDown | Code::OperationTimedOut | Code::RequestTimedOut) => {
+            "no broker can be reached; is Kafka running, and are the addresses in KAFKA_BROKERS right?".to_owned()
+        }
+        Some(Code::Resolve) => "the name of a broker in KAFKA_BROKERS cannot be resolved".to_owned(),
+        Some(Code::Authentication | Code::SaslAuthenticationFailed) => {
+            "the brokers refuse the login; check KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and KAFKA_SASL_MECHANISM"
+                .to_owned()
+        }
+        Some(Code::SSL) => "TLS fails; check KAFKA_SECURITY_PROTOCOL and KAFKA_SSL_CA_LOCATION".to_owned(),
+        Some(Code::GroupAuthorizationFailed) => "the login may not use the consumer group KAFKA_GROUP_ID".to_owned(),
+        Some(Code::TopicAuthorizationFailed) => "the login may not read a topic of KAFKA_TOPIC".to_owned(),
+        Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => "a topic does not exist".to_owned(),
+        _ => error.to_string(),
+    }
+}

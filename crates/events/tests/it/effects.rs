@@ -1,0 +1,107 @@
+//! What each event does, in each form in which it may arrive.
+
+use std::time::Duration;
+
+use bson::{Bson, doc};
+use serde_json::{Value, json};
+
+use crate::bed::{Bed, city, eventually, is_active};
+
+/// An event as value and headers.
+type Form = (String, Vec<(&'static str, &'static str)>);
+
+fn forms(kind: &'static str, payload: &Value) -> Vec<Form> {
+    let cloud = json!({"specversion": "1.0", "id": "1", "source": "users", "type": kind, "data": payload});
+    vec![
+        (json!({"type": kind, "payload": payload}).to_string(), vec![]),
+        (
+            json!({"event": kind, "data": payload, "timestamp": "2025-10-01T09:15:00Z"}).to_string(),
+            vec![],
+        ),
+        (
+            cloud.to_string(),
+            vec![("content-type", "application/cloudevents+json")],
+        ),
+        (
+            payload.to_string(),
+            vec![
+                ("ce_specversion", "1.0"),
+                ("ce_type", kind),
+                ("ce_id", "1"),
+                ("ce_source", "users"),
+            ],
+        ),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_event_takes_effect_in_every_form() {
+    let bed = Bed::new().await;
+    let consumer = bed.start().await;
+    for form in 0..4 {
+        let user = format!("c-{form}");
+        let send = async |kind: &'static str, payload: Value| {
+            let (value, headers) = forms(kind, &payload).swap_remove(form);
+            bed.put(Some(&user), Some(value.as_bytes()), &headers).await;
+            bed.drained().await;
+        };
+        send(
+            "Customer.Created",
+            json!({"userId": user, "address": {"city": "Cali", "zipCode": 760_001}}),
+        )
+        .await;
+        let created = bed.user(&user).await.unwrap();
+        assert!(is_active(&created));
+        assert_eq!(
+            created.get_document("address").unwrap(),
+            &doc! { "city": "Cali", "zipCode": "760001" }
+        );
+        assert_eq!(created.get("__v"), Some(&Bson::Int32(0)));
+        let billings = bed.billings(&user).await;
+        assert_eq!(billings.len(), 1);
+        assert_eq!(billings[0].get("totalInvoice"), Some(&Bson::Int32(100_000)));
+        assert_eq!(billings[0].get_str("serviceId").unwrap(), "1");
+        let due = billings[0].get_datetime("dueDate").unwrap().timestamp_millis();
+        let made = billings[0].get_datetime("generationDate").unwrap().timestamp_millis();
+        assert_eq!(
+            Duration::from_millis(u64::try_from(due - made).unwrap()),
+            Duration::from_hours(14 * 24)
+        );
+
+        send(
+            "Customer.Updated",
+            json!({"userId": user, "address": {"city": "Bogotá"}}),
+        )
+        .await;
+        assert_eq!(city(&bed.user(&user).await.unwrap()), Some("Bogotá"));
+        send("Customer.Suspended", json!({"userId": user})).await;
+        assert!(!is_active(&bed.user(&user).await.unwrap()));
+        send("Customer.Reactivated", json!({"userId": user})).await;
+        assert!(is_active(&bed.user(&user).await.unwrap()));
+        send("Customer.Deleted", json!({"userId": user})).await;
+        assert_eq!((bed.user(&user).await, bed.billings(&user).await.len()), (None, 0));
+    }
+    consumer.stop().await;
+    bed.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commits_what_is_in_the_database() {
+    let bed = Bed::new().await;
+    let consumer = bed.start().await;
+    let (partition, offset) = bed.event("Customer.Created", &json!({"userId": "c"})).await;
+    bed.drained().await;
+    eventually("the broker knows the position", async || {
+        bed.committed(partition) == Some(offset + 1)
+    })
+    .await;
+    let state = consumer.handle.state();
+    let place = state
+        .partitions
+        .iter()
+        .find(|found| found.partition == partition)
+        .unwrap();
+    assert_eq!((place.position, state.partitions.len()), (Some(offset + 1), 6));
+    consumer.stop().await;
+    bed.clear().await;
+}
