@@ -8,6 +8,7 @@
 pub mod billz;
 pub mod breaker;
 pub mod budget;
+pub mod document;
 pub mod http;
 mod link;
 mod redact;

@@ -1,6 +1,12 @@
 //! The budget over real Redis. Three budgets with connections of their own stand for three processes.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use billwright_connectors::budget::{Budget, BudgetSettings, BudgetSource, Cancelled, RateLimit, Urgency};
 use billwright_services::{RedisServer, shared};
@@ -10,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 fn budget(redis_url: &str, limit: &str, scope: &str) -> Budget {
     let client = redis::Client::open(redis_url).unwrap();
     let mut settings = BudgetSettings::new(limit.parse().unwrap(), Some(client), scope);
-    settings.key_prefix = "billwright-test".to_owned();
+    "billwright-test".clone_into(&mut settings.key_prefix);
     Budget::new(settings).unwrap()
 }
 
@@ -48,46 +54,60 @@ async fn drain(budgets: &[Budget], count: usize, urgency: Urgency) -> Vec<Instan
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_calls_of_three_processes_keep_to_the_limit_and_use_it() {
     let (url, scope) = (shared::redis_url().await.unwrap(), scope());
-    let budgets: Vec<_> = (0..3).map(|_| budget(&url, "50/s", &scope)).collect();
+    let budgets: Vec<_> = (0..3).map(|_| budget(&url, "40/s", &scope)).collect();
     let started = Instant::now();
     let granted = drain(&budgets, 100, Urgency::Ordinary).await;
     let took = granted.last().unwrap().duration_since(started).as_secs_f64();
-    assert!(busiest_window(&granted, Duration::from_secs(1)) <= 50);
-    // Fifty at once would be allowed and the next fifty a second later; evenly spaced the hundredth comes after 2 s.
-    assert!((1.8..=2.2).contains(&took), "took {took} s");
+    assert!(busiest_window(&granted, Duration::from_secs(1)) <= 40);
+    let allowed = 99.0 / 40.0;
+    assert!(
+        (allowed * 0.9..=allowed * 1.1).contains(&took),
+        "took {took} s of {allowed} s"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payment_waits_one_slot_at_most_behind_two_hundred_calls() {
     let (url, scope) = (shared::redis_url().await.unwrap(), scope());
-    let budgets: Vec<_> = (0..3).map(|_| budget(&url, "10/s", &scope)).collect();
+    let budgets: Vec<_> = (0..3).map(|_| budget(&url, "5/s", &scope)).collect();
+    let granted = Arc::new(AtomicUsize::new(0));
     let ordinary: Vec<_> = (0..200)
         .map(|index: usize| {
-            let budget = budgets[index % 3].clone();
-            tokio::spawn(async move { budget.acquire(Urgency::Ordinary, &CancellationToken::new()).await })
+            let (budget, granted) = (budgets[index % 3].clone(), Arc::clone(&granted));
+            tokio::spawn(async move {
+                budget
+                    .acquire(Urgency::Ordinary, &CancellationToken::new())
+                    .await
+                    .unwrap();
+                granted.fetch_add(1, Ordering::SeqCst);
+            })
         })
         .collect();
-    while budgets
-        .iter()
-        .map(|budget| budget.state().ordinary_waiting)
-        .sum::<usize>()
-        < 195
-    {
+    let waiting = || {
+        budgets
+            .iter()
+            .map(|budget| budget.state().ordinary_waiting)
+            .sum::<usize>()
+    };
+    while waiting() + granted.load(Ordering::SeqCst) < 200 {
         tokio::task::yield_now().await;
     }
     for budget in &budgets {
-        let waited = budget
+        let before = granted.load(Ordering::SeqCst);
+        budget
             .acquire(Urgency::Payment, &CancellationToken::new())
             .await
             .unwrap();
-        assert!(waited <= Duration::from_millis(104 + 30), "waited {waited:?}");
+        let overtaken_by = granted.load(Ordering::SeqCst) - before;
+        assert!(overtaken_by <= 1, "{overtaken_by} ordinary calls came first");
     }
+    assert!(waiting() > 180);
     for call in ordinary {
         call.abort();
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn calls_of_one_process_are_served_in_the_order_of_arrival() {
     let (url, scope) = (shared::redis_url().await.unwrap(), scope());
     let budget = budget(&url, "100/s", &scope);
@@ -101,25 +121,15 @@ async fn calls_of_one_process_are_served_in_the_order_of_arrival() {
                 .unwrap();
             served.send(index).unwrap();
         });
-        while index >= 2 && budget.state().ordinary_waiting == 0 {
-            tokio::task::yield_now().await;
-        }
+        // On the one thread of this test the call stands in line before the next one is made.
+        tokio::task::yield_now().await;
     }
     drop(served);
     let mut seen = Vec::new();
     while let Some(index) = order.recv().await {
         seen.push(index);
     }
-    let mut sorted = seen.clone();
-    sorted.sort_unstable();
-    assert_eq!(seen.len(), 20);
-    // Neighbours may be started by different threads at once; nobody is overtaken by a later arrival.
-    assert!(
-        seen.iter()
-            .zip(&sorted)
-            .all(|(left, right): (&i32, &i32)| left.abs_diff(*right) <= 2),
-        "{seen:?}"
-    );
+    assert_eq!(seen, (0..20).collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -257,11 +267,7 @@ async fn a_redis_that_does_not_answer_is_not_waited_for() {
     redis.pause().unwrap();
     let started = Instant::now();
     drain(std::slice::from_ref(&budget), 1, Urgency::Payment).await;
-    assert!(
-        started.elapsed() < Duration::from_millis(1000),
-        "{:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
     redis.resume().unwrap();
 }
 
@@ -284,13 +290,11 @@ async fn no_limit_costs_nothing_and_needs_no_redis() {
 async fn without_a_redis_of_its_own_a_process_has_the_whole_limit() {
     let budget = Budget::new(BudgetSettings::new("50/s".parse().unwrap(), None, "x")).unwrap();
     let started = Instant::now();
-    let budgets = [budget];
-    let granted = drain(&budgets, 26, Urgency::Ordinary).await;
+    let granted = drain(&[budget], 26, Urgency::Ordinary).await;
     assert!(busiest_window(&granted, Duration::from_secs(1)) <= 50);
     let took = started.elapsed();
     assert!(
         took > Duration::from_millis(500) && took < Duration::from_millis(650),
         "{took:?}"
     );
-    drop(Arc::new(budgets));
 }

@@ -1,8 +1,14 @@
 //! The connectors against the sandbox over real HTTP, against a server that says what a test wants, and against real
 //! Redis.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "the functions that several tests share may panic as tests do"
+)]
+
 mod breaker;
 mod budget;
+mod bytes;
 mod faults;
 mod login;
 mod requests;
