@@ -36,6 +36,9 @@ pub struct SagaStep {
     /// When it was known to be done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done_at: Option<DateTime>,
+    /// What a look must know of the time before the step.
+    #[serde(default, skip_serializing_if = "Document::is_empty")]
+    pub before: Document,
     /// What Billz answered, as far as later steps need it.
     #[serde(default, skip_serializing_if = "Document::is_empty")]
     pub outcome: Document,

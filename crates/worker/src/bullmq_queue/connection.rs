@@ -1,0 +1,114 @@
+//! Connections to the Redis that holds the queue.
+
+use std::time::Duration;
+
+use bullmq::{QueueKeys, options::RedisConnectionOptions};
+use redis::{
+    AsyncConnectionConfig, Client,
+    aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection},
+};
+use secrecy::ExposeSecret;
+
+use crate::{RedisSettings, WorkerSettings};
+
+/// How long a command may take before Redis counts as away.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Our own connection beside those of the library, for what the library does not do. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct RedisLink {
+    client: Client,
+    manager: ConnectionManager,
+    /// The names of the queue's keys.
+    pub(crate) keys: QueueKeys,
+}
+
+impl std::fmt::Debug for RedisLink {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("RedisLink")
+            .field("queue", &self.keys.base())
+            .finish_non_exhaustive()
+    }
+}
+
+impl RedisLink {
+    /// Prepares a connection that is opened at the first command. Fails only for an address that is none.
+    pub(crate) fn new(redis: &RedisSettings, queue: &str, prefix: &str) -> Result<Self, redis::RedisError> {
+        install_tls_provider();
+        let client = Client::open(redis.url.expose_secret())?;
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(PATIENCE))
+            .set_response_timeout(Some(PATIENCE))
+            .set_number_of_retries(1)
+            .set_min_delay(Duration::from_millis(50));
+        Ok(Self {
+            manager: ConnectionManager::new_lazy_with_config(client.clone(), config)?,
+            client,
+            keys: QueueKeys::new(queue, Some(prefix)),
+        })
+    }
+
+    /// For one command or script.
+    pub(crate) fn connection(&self) -> ConnectionManager {
+        self.manager.clone()
+    }
+
+    /// Whether a job is still going to run: it is there, and neither completed nor failed.
+    pub(crate) async fn will_run(&self, job_id: &str) -> Result<bool, String> {
+        let mut connection = self.connection();
+        let (there, completed, failed): (bool, Option<f64>, Option<f64>) = redis::pipe()
+            .exists(self.keys.job_key(job_id))
+            .zscore(self.keys.completed(), job_id)
+            .zscore(self.keys.failed(), job_id)
+            .query_async(&mut connection)
+            .await
+            .map_err(|error| explain(&error))?;
+        Ok(there && completed.is_none() && failed.is_none())
+    }
+
+    /// A connection of its own for a command that blocks.
+    pub(crate) async fn blocking(&self) -> Result<MultiplexedConnection, redis::RedisError> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(PATIENCE))
+            .set_response_timeout(None);
+        self.client.get_multiplexed_async_connection_with_config(&config).await
+    }
+
+    /// Asks Redis whether it is there and takes our commands.
+    pub(crate) async fn ping(&self) -> Result<(), String> {
+        let mut connection = self.connection();
+        let ping = redis::cmd("PING");
+        match tokio::time::timeout(Duration::from_secs(2), ping.query_async::<()>(&mut connection)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(explain(&error)),
+            Err(_) => Err("no answer within 2 s".to_owned()),
+        }
+    }
+}
+
+/// What a person should know about a Redis error; the address with its password is never part of it.
+pub(crate) fn explain(error: &redis::RedisError) -> String {
+    match error.code() {
+        Some("NOAUTH") => "Redis wants a password: set REDIS_PASSWORD or REDIS_URL".to_owned(),
+        Some("WRONGPASS") => "Redis does not accept the user name or password".to_owned(),
+        Some("NOPERM") => format!(
+            "the Redis user lacks a right: {}",
+            error.detail().unwrap_or("see its ACL")
+        ),
+        Some("MISCONF") => "Redis cannot save its data and refuses writes: look at its log and its disk".to_owned(),
+        Some("OOM") => "Redis is out of memory".to_owned(),
+        _ if error.is_connection_refusal() => "connection refused: is Redis running at this address?".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// How the library reaches the same Redis.
+pub(super) fn options(settings: &WorkerSettings) -> RedisConnectionOptions {
+    RedisConnectionOptions::new().url(settings.redis.url.expose_secret())
+}
+
+/// `rediss://` needs a rustls provider, and panics without one. Installing it twice does nothing.
+fn install_tls_provider() {
+    let _there_already = rustls::crypto::ring::default_provider().install_default();
+}

@@ -1,0 +1,165 @@
+//! The envelope around every job's payload: `{type, payload, correlationId?, timestamp?}`.
+
+use billwright_domain::CorrelationId;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::job_error::JobError;
+
+/// A job's data, taken apart.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Envelope {
+    /// The job's type; whether it is known is decided elsewhere.
+    pub(crate) kind: String,
+    /// The payload as it came; an empty object where there is none.
+    pub(crate) payload: Value,
+    /// The producer's correlation id, if it sent one.
+    pub(crate) correlation_id: Option<CorrelationId>,
+}
+
+impl Envelope {
+    /// Takes a job's data apart.
+    pub(crate) fn read(data: &Value) -> Result<Self, JobError> {
+        let Some(fields) = data.as_object() else {
+            return Err(JobError::reject(format!(
+                "the job's data is wrong: found {}, expected an object with `type` and `payload`",
+                kind_of(data)
+            )));
+        };
+        let kind = match fields.get("type") {
+            Some(Value::String(kind)) if !kind.trim().is_empty() => kind.trim().to_owned(),
+            other => {
+                return Err(JobError::reject(format!(
+                    "field `type`: found {}, expected one of {}",
+                    other.map_or("nothing", kind_of),
+                    crate::jobs::TYPES.join(", ")
+                )));
+            }
+        };
+        let payload = match fields.get("payload") {
+            None | Some(Value::Null) => Value::Object(serde_json::Map::new()),
+            Some(payload @ Value::Object(_)) => payload.clone(),
+            Some(other) => {
+                return Err(JobError::reject(format!(
+                    "field `payload`: found {}, expected an object",
+                    kind_of(other)
+                )));
+            }
+        };
+        // An id that cannot be one is as good as none: it is only there to be traced by.
+        let correlation_id = fields
+            .get("correlationId")
+            .and_then(|id| CorrelationId::from_json(id).ok().flatten());
+        Ok(Self {
+            kind,
+            payload,
+            correlation_id,
+        })
+    }
+}
+
+fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(text) if text.trim().is_empty() => "an empty text",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// The key under which the ledger knows an operation: the same correlation id, type and payload are the same operation,
+/// in whatever order and form the payload's fields were written.
+pub(crate) fn operation_key(correlation_id: &CorrelationId, kind: &str, payload: &Value) -> String {
+    let mut hash = Sha256::new();
+    hash.update(correlation_id.as_str());
+    hash.update([0]);
+    hash.update(kind);
+    hash.update([0]);
+    let mut canonical = String::new();
+    write_canonical(payload, &mut canonical);
+    hash.update(canonical);
+    hex::encode(hash.finalize())
+}
+
+fn write_canonical(value: &Value, out: &mut String) {
+    match value {
+        Value::Object(fields) => {
+            let mut names: Vec<_> = fields.keys().collect();
+            names.sort_unstable();
+            out.push('{');
+            for name in names {
+                out.push_str(&Value::from(name.as_str()).to_string());
+                out.push(':');
+                write_canonical(&fields[name.as_str()], out);
+                out.push(',');
+            }
+            out.push('}');
+        }
+        Value::Array(items) => {
+            out.push('[');
+            for item in items {
+                write_canonical(item, out);
+                out.push(',');
+            }
+            out.push(']');
+        }
+        // `2.0` and `2` are one number to JavaScript.
+        Value::Number(number) => match number.as_f64() {
+            Some(double) if number.is_f64() => out.push_str(&double.to_string()),
+            _ => out.push_str(&number.to_string()),
+        },
+        other => out.push_str(&other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn says_what_is_wrong_with_an_envelope() {
+        for (data, expected) in [
+            (json!(null), "found null"),
+            (json!({"payload": {}}), "field `type`: found nothing"),
+            (json!({"type": ""}), "field `type`: found an empty text"),
+            (
+                json!({"type": "GET_ORDER", "payload": [1]}),
+                "field `payload`: found a list",
+            ),
+        ] {
+            let JobError::Reject(reason) = Envelope::read(&data).unwrap_err() else {
+                panic!("{data} may be retried");
+            };
+            assert!(reason.contains(expected), "{reason}");
+        }
+    }
+
+    #[test]
+    fn an_operation_is_its_content_however_it_is_written() {
+        let id = CorrelationId::parse("c-1").unwrap();
+        let key = |payload| operation_key(&id, "ADD_ITEM", &payload);
+        assert_eq!(
+            key(json!({"a": 1, "b": {"c": 2.0}})),
+            key(json!({"b": {"c": 2}, "a": 1}))
+        );
+        assert_ne!(key(json!({"a": 1})), key(json!({"a": "1"})));
+        assert_ne!(key(json!({"a": [1, 2]})), key(json!({"a": [12]})));
+        assert_ne!(operation_key(&id, "X", &json!({})), operation_key(&id, "Y", &json!({})));
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(text in ".{0,200}") {
+            if let Ok(data) = serde_json::from_str::<Value>(&text) {
+                let _ = Envelope::read(&data);
+            }
+            let _ = Envelope::read(&json!({"type": text, "payload": {"x": text}, "correlationId": text}));
+        }
+    }
+}
