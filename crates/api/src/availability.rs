@@ -31,7 +31,8 @@ pub(crate) struct Availability {
     started: Instant,
     /// When MongoDB last answered anything, in milliseconds since `started`.
     last_answer: AtomicU64,
-    asking: Mutex<()>,
+    /// When MongoDB was last asked in vain.
+    asked_in_vain: Mutex<Option<Instant>>,
 }
 
 impl Availability {
@@ -42,7 +43,7 @@ impl Availability {
             up: watch::Sender::new(true),
             started: Instant::now(),
             last_answer: AtomicU64::new(0),
-            asking: Mutex::new(()),
+            asked_in_vain: Mutex::new(None),
         }
     }
 
@@ -66,9 +67,14 @@ impl Availability {
 
     /// Asks MongoDB whether it is there, unless it has answered something within the last moments.
     async fn answers(&self) -> bool {
-        let _one_at_a_time = self.asking.lock().await;
+        // One asks, and those who waited for it take its result.
+        let waiting_since = Instant::now();
+        let mut asked_in_vain = self.asked_in_vain.lock().await;
         if self.answered_lately() {
             return true;
+        }
+        if asked_in_vain.is_some_and(|at| at >= waiting_since) {
+            return false;
         }
         let answers = matches!(
             tokio::time::timeout(ANSWERS_WITHIN, self.mongo.ping()).await,
@@ -76,6 +82,8 @@ impl Availability {
         );
         if answers {
             self.note_answer();
+        } else {
+            *asked_in_vain = Some(Instant::now());
         }
         answers
     }

@@ -164,6 +164,9 @@ impl ListQuery {
                 {
                     ascending("dueDate")
                 }
+                Listed::Users if has(|condition| matches!(condition, Condition::UserId(_) | Condition::Prefix(_))) => {
+                    ascending("userId")
+                }
                 Listed::Users | Listed::Billings => ascending("_id"),
             }
         })
