@@ -66,8 +66,8 @@ pub struct OrderQuery {
 }
 
 const PAGE: usize = 100;
-/// A list that is followed for a lost draft is followed no farther than this: each page costs a call of the budget.
-const MOST_PAGES: usize = 5;
+/// A search is followed no farther than this: each page costs a call of the budget.
+const MOST_PAGES: usize = 10;
 
 impl BillzCalls {
     pub(super) fn new(billz: Billz, context: CallContext) -> Self {
@@ -104,7 +104,15 @@ impl BillzCalls {
             is_it.then_some((made, id))
         };
         let found = self.list(call, PAGE, MOST_PAGES, &["clients"], read).await?;
-        Ok(found.into_iter().min().map(|(_, id)| id))
+        match found.rows.into_iter().min() {
+            Some((_, id)) => Ok(Some(id)),
+            None if found.is_whole => Ok(None),
+            // To say "none" would make a second client of everybody who lies beyond.
+            None => Err(BillzError::BadReply {
+                call: "find_client",
+                excerpt: format!("more than {} clients for one phone number", PAGE * MOST_PAGES),
+            }),
+        }
     }
 
     /// Creates a client (`POST /v1/client`). What Billz does when the phone number is there already is not documented:
@@ -267,6 +275,6 @@ impl BillzCalls {
             .with("limit", PAGE.to_string());
         let wanted = |row: &SaleSummary| query.comment.as_ref().is_none_or(|comment| row.comment == *comment);
         let read = |row: &Value| wire::summary(row).filter(wanted).filter(|_| !wire::is_deleted(row));
-        self.list(call, PAGE, MOST_PAGES, &["orders"], read).await
+        Ok(self.list(call, PAGE, MOST_PAGES, &["orders"], read).await?.rows)
     }
 }

@@ -17,7 +17,7 @@
 
 use std::time::Duration;
 
-use billwright_domain::{BillzClientId, Money};
+use billwright_domain::{BillzClientId, BillzProductId, Money};
 use rust_decimal::Decimal;
 
 use super::{BillzError, Line, Sale, SaleState, SaleSummary};
@@ -48,15 +48,15 @@ pub fn draft<'a>(found: &'a [SaleSummary], comment: &str) -> Option<&'a SaleSumm
 /// Whether `line` was added to a sale that held `before` of the same product.
 pub fn line(sale: &Sale, line: &Line, before: Decimal) -> Looked {
     let now = sale.quantity_of(&line.product);
-    if now == before + line.quantity.amount() {
+    let after = before.saturating_add(line.quantity.amount());
+    if now == after {
         return Looked::Done;
     }
     match sale.state {
         SaleState::Draft if now == before => Looked::NotDone,
         SaleState::Draft => Looked::Conflicting(format!(
-            "the sale holds {now} of product {}, expected {before} or {}",
-            line.product,
-            before + line.quantity.amount()
+            "the sale holds {now} of product {}, expected {before} or {after}",
+            line.product
         )),
         other => Looked::Conflicting(format!("the sale is {} and takes no more lines", name(other))),
     }
@@ -73,26 +73,23 @@ pub fn lines(sale: &Sale, wanted: &[Line]) -> Result<Vec<Line>, String> {
             ));
         }
     }
+    let ordered = |lines: &[Line], product: &BillzProductId| {
+        let of_product = lines.iter().filter(|line| line.product == *product);
+        of_product.fold(Decimal::ZERO, |sum, line| sum.saturating_add(line.quantity.amount()))
+    };
     let mut missing = Vec::new();
     for (index, line) in wanted.iter().enumerate() {
-        let earlier = |other: &&Line| other.product == line.product;
-        let before: Decimal = wanted[..index]
-            .iter()
-            .filter(earlier)
-            .map(|other| other.quantity.amount())
-            .sum();
         let held = sale.quantity_of(&line.product);
-        if held >= before + line.quantity.amount() {
-            let all: Decimal = wanted.iter().filter(earlier).map(|other| other.quantity.amount()).sum();
-            if held > all {
-                return Err(format!(
-                    "the sale holds {held} of product {}, ordered were {all}",
-                    line.product
-                ));
-            }
-        } else if held <= before {
+        let (before, all) = (ordered(&wanted[..index], &line.product), ordered(wanted, &line.product));
+        if held > all {
+            return Err(format!(
+                "the sale holds {held} of product {}, ordered were {all}",
+                line.product
+            ));
+        }
+        if held <= before {
             missing.push(line.clone());
-        } else {
+        } else if held < before.saturating_add(line.quantity.amount()) {
             return Err(format!(
                 "the sale holds {held} of product {}, which is no sum of the ordered lines",
                 line.product
@@ -171,5 +168,132 @@ fn name(state: SaleState) -> &'static str {
         SaleState::ParkExpired => "parked, and its time has passed",
         SaleState::Paid => "paid",
         SaleState::Unrecognised => "in a state that is not documented",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use billwright_domain::Quantity;
+    use serde_json::json;
+
+    use super::*;
+
+    fn wanted(product: &str, quantity: u32) -> Line {
+        Line {
+            product: BillzProductId::parse(product).unwrap(),
+            quantity: Quantity::new(quantity.into()).unwrap(),
+            seller: None,
+        }
+    }
+
+    fn sale(park_status: &str, held: &[(&str, u32)]) -> Sale {
+        let items: Vec<_> = held
+            .iter()
+            .map(|(product, quantity)| json!({"product_id": product, "measurement_value": quantity}))
+            .collect();
+        let raw = json!({"id": "sale", "park_status": park_status,
+            "order_detail": {"total_price": 100, "order_items": items}});
+        Sale::from_json(raw).unwrap()
+    }
+
+    #[test]
+    fn only_what_is_missing_is_added() {
+        let order = [wanted("a", 1), wanted("b", 2), wanted("a", 3)];
+        for (held, expected) in [
+            (vec![], vec![0, 1, 2]),
+            (vec![("a", 1)], vec![1, 2]),
+            (vec![("a", 1), ("b", 2)], vec![2]),
+            (vec![("a", 1), ("b", 2), ("a", 3)], vec![]),
+            (vec![("a", 4), ("b", 2)], vec![]),
+        ] {
+            let expected: Vec<_> = expected.into_iter().map(|index: usize| order[index].clone()).collect();
+            assert_eq!(lines(&sale("", &held), &order), Ok(expected), "{held:?}");
+        }
+    }
+
+    #[test]
+    fn a_sale_that_holds_something_else_must_be_built_anew() {
+        let order = [wanted("a", 1), wanted("b", 2)];
+        for held in [("a", 2), ("b", 1), ("c", 1)] {
+            assert!(lines(&sale("", &[held]), &order).is_err(), "{held:?}");
+        }
+    }
+
+    #[test]
+    fn quantities_beyond_all_reason_do_no_harm() {
+        let most = Quantity::from_json(&json!("70000000000000000000000000000"))
+            .unwrap()
+            .unwrap();
+        let huge = Line {
+            quantity: most,
+            ..wanted("a", 1)
+        };
+        assert_eq!(lines(&sale("", &[]), &[huge.clone(), huge.clone()]).unwrap().len(), 2);
+        assert!(matches!(
+            line(&sale("", &[]), &huge, Decimal::MAX),
+            Looked::Conflicting(_)
+        ));
+    }
+
+    #[test]
+    fn each_state_answers_each_question() {
+        use Looked::{Conflicting, Done, NotDone};
+        let conflict = Conflicting(String::new());
+        let word = |looked: Looked| match looked {
+            Conflicting(_) => Conflicting(String::new()),
+            other => other,
+        };
+        let client_id = BillzClientId::parse("client").unwrap();
+        for (status, of_parked, of_returned, of_payment, of_deletion, of_change) in [
+            ("", NotDone, Done, NotDone, NotDone, NotDone),
+            ("active", Done, NotDone, NotDone, conflict.clone(), conflict.clone()),
+            (
+                "expired",
+                conflict.clone(),
+                NotDone,
+                NotDone,
+                conflict.clone(),
+                conflict.clone(),
+            ),
+            (
+                "completed",
+                conflict.clone(),
+                conflict.clone(),
+                Done,
+                conflict.clone(),
+                conflict.clone(),
+            ),
+            (
+                "new",
+                conflict.clone(),
+                conflict.clone(),
+                conflict.clone(),
+                conflict.clone(),
+                conflict.clone(),
+            ),
+        ] {
+            let sale = sale(status, &[("a", 1)]);
+            assert_eq!(word(parked(&sale)), of_parked, "{status}");
+            assert_eq!(word(returned(&sale)), of_returned, "{status}");
+            assert_eq!(word(payment(&sale, Money::whole(100))), of_payment, "{status}");
+            assert_eq!(word(deleted(&Ok(sale.clone())).unwrap()), of_deletion, "{status}");
+            assert_eq!(word(client(&sale, &client_id)), of_change, "{status}");
+            assert_eq!(word(total(&sale, Money::whole(90))), of_change, "{status}");
+            assert_eq!(word(line(&sale, &wanted("a", 2), Decimal::ONE)), of_change, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_payment_of_another_amount_must_not_be_sent() {
+        assert!(matches!(
+            payment(&sale("active", &[]), Money::whole(99)),
+            Looked::Conflicting(_)
+        ));
+    }
+
+    #[test]
+    fn a_read_that_failed_says_nothing_about_a_deletion() {
+        assert_eq!(deleted(&Err(BillzError::NotFound { call: "order" })), Ok(Looked::Done));
+        assert!(deleted(&Err(BillzError::Cancelled)).is_err());
     }
 }

@@ -171,7 +171,7 @@ impl BillzCalls {
         if let Some(kept) = kept {
             return Ok(Arc::clone(kept));
         }
-        let found: Arc<[T]> = self.list(call, page_size, MOST_PAGES, keys, read).await?.into();
+        let found: Arc<[T]> = self.list(call, page_size, MOST_PAGES, keys, read).await?.rows.into();
         *kept = Some(Arc::clone(&found));
         Ok(found)
     }
@@ -184,19 +184,34 @@ impl BillzCalls {
         most_pages: usize,
         keys: &[&str],
         read: impl Fn(&Value) -> Option<T>,
-    ) -> Result<Vec<T>, BillzError> {
-        let mut found = Vec::new();
+    ) -> Result<Listed<T>, BillzError> {
+        let mut listed = Listed {
+            rows: Vec::new(),
+            is_whole: false,
+        };
+        let mut seen = 0;
         for page in 1..=most_pages {
-            let name = call.name;
             let answer = self.send(call.clone().with("page", page.to_string())).await?;
-            let rows = wire::rows(&answer, keys).map_err(|shape| unreadable(name, Effect::Repeatable, shape))?;
-            found.extend(rows.iter().filter_map(&read));
-            if rows.len() < page_size {
+            let rows = wire::rows(&answer, keys).map_err(|shape| unreadable(call.name, Effect::Repeatable, shape))?;
+            listed.rows.extend(rows.iter().filter_map(&read));
+            seen += rows.len();
+            // A short page is the last, unless Billz makes its pages shorter than it was asked to. Its `count` is believed
+            // only where it says that there is more.
+            let is_more = rows.len() >= page_size || wire::count(&answer) > seen;
+            if rows.is_empty() || !is_more {
+                listed.is_whole = true;
                 break;
             }
         }
-        Ok(found)
+        Ok(listed)
     }
+}
+
+/// What was read of a list.
+pub(super) struct Listed<T> {
+    pub(super) rows: Vec<T>,
+    /// Whether the list ended before the patience did.
+    pub(super) is_whole: bool,
 }
 
 fn name(row: &Value) -> String {

@@ -140,7 +140,5 @@ fn quantity_of(lines: &[SaleLine], product: &BillzProductId) -> Decimal {
     lines
         .iter()
         .filter(|line| line.product == *product)
-        .fold(Decimal::ZERO, |sum, line| {
-            sum.checked_add(line.quantity).unwrap_or(Decimal::MAX)
-        })
+        .fold(Decimal::ZERO, |sum, line| sum.saturating_add(line.quantity))
 }

@@ -41,6 +41,13 @@ pub(super) fn rows<'a>(answer: &'a Value, keys: &[&str]) -> Result<&'a [Value], 
         .ok_or_else(|| redact::shape(answer))
 }
 
+/// How many rows a list has altogether, as it says itself; the documentation's own example says 0 beside one row.
+pub(super) fn count(answer: &Value) -> usize {
+    number(answer, "count")
+        .and_then(|count| usize::try_from(count).ok())
+        .unwrap_or(0)
+}
+
 /// The id of what was made, at the top or inside `data`.
 pub(super) fn made_id(answer: &Value) -> Option<&str> {
     text(&answer["data"], "id").or_else(|| text(answer, "id"))

@@ -206,5 +206,6 @@ impl Drop for Ticket<'_> {
 }
 
 fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+    // Rounded up, so that slots are never closer than they should be.
+    u64::try_from(duration.as_nanos().div_ceil(1000)).unwrap_or(u64::MAX)
 }

@@ -119,6 +119,31 @@ async fn follows_the_pages_of_a_list_until_one_is_not_full() {
 }
 
 #[tokio::test]
+async fn pages_that_are_shorter_than_asked_are_followed_where_the_list_says_that_there_is_more() {
+    let stub = Stub::start().await;
+    let page = |id: &str| json!({"count": 2, "users": [{"id": id, "first_name": "x"}]});
+    stub.says("/v1/user", Say::json(&page("one")));
+    stub.says("/v1/user", Say::json(&page("two")));
+    let sellers = calls(&client(settings(stub.url()))).sellers().await.unwrap();
+    assert_eq!(sellers.len(), 2);
+    assert_eq!(stub.asked().len(), 2);
+}
+
+#[tokio::test]
+async fn a_search_that_never_ends_finds_neither_somebody_nor_nobody() {
+    let stub = Stub::start().await;
+    let full: Vec<_> = (0..100)
+        .map(|row| json!({"id": format!("c{row}"), "phone_numbers": ["1234567"]}))
+        .collect();
+    stub.says("/v1/client", Say::json(&json!({"clients": full})));
+    let error = calls(&client(settings(stub.url())))
+        .find_client(&id("998901112233"))
+        .await
+        .unwrap_err();
+    assert_eq!((error.outcome(), stub.asked().len()), ("bad_reply", 10));
+}
+
+#[tokio::test]
 async fn creates_a_client() {
     let stub = Stub::start().await;
     stub.says("/v1/client", Say::json(&json!({"id": "client-1"})));

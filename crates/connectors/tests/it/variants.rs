@@ -4,7 +4,7 @@ use billwright_connectors::{
     billz::{Billz, BillzError, Line, NewClient, SaleState, look},
     budget::Budget,
 };
-use billwright_domain::{Money, Quantity, SystemClock};
+use billwright_domain::{BillzClientId, Money, Quantity, SystemClock};
 use billwright_sandbox::{
     AccessToken, CashBoxKey, DeletedOrder, DraftComment, DuplicatePhone, EmptyList, ExpiredPark, ForbiddenList,
     ListCount, LoginRefusal, OTHER_PRODUCT_ID, OrderPayments, OrderShape, PAYMENT_TYPE_ID, PRODUCT_ID, PaidParkStatus,
@@ -47,7 +47,7 @@ fn line(product: &str, quantity: u32) -> Line {
     }
 }
 
-async fn find_or_create(billz: &Billz, phone: &str) -> billwright_domain::BillzClientId {
+async fn find_or_create(billz: &Billz, phone: &str) -> BillzClientId {
     let client = NewClient {
         first_name: "Aziza".to_owned(),
         last_name: Some("Karimova".to_owned()),
@@ -85,101 +85,108 @@ async fn live(variants: Variants) {
     }
     let billz = client_with(options, Budget::unlimited(), SystemClock::shared(), None);
 
-    find_or_create(&billz, "998901112234").await;
-    let client = find_or_create(&billz, "998901112233").await;
-    assert_eq!(find_or_create(&billz, "998901112233").await, client);
-    assert_eq!(sandbox.ledger().client_count("998901112233"), 1);
-
-    let order = calls(&billz)
-        .create_order(&id(billwright_sandbox::SHOP_ID), "1042")
-        .await
-        .unwrap()
-        .id;
-    calls(&billz).attach_client(&order, &client).await.unwrap();
-    let wanted = [line(PRODUCT_ID, 1), line(OTHER_PRODUCT_ID, 2), line(PRODUCT_ID, 2)];
-    let mut cart = None;
-    for line in &wanted {
-        cart = Some(calls(&billz).add_item(&order, line).await.unwrap());
-    }
-    let cart = cart.unwrap();
-    assert_eq!(
-        (cart.quantity_of(&id(PRODUCT_ID)), cart.total),
-        (Some(3.into()), Some(Money::whole(300)))
-    );
-    let sale = calls(&billz).order(&order).await.unwrap();
-    assert_eq!(
-        (look::lines(&sale, &wanted), sale.customer.as_ref()),
-        (Ok(Vec::new()), Some(&client))
-    );
-
-    calls(&billz).discount(&order, Money::whole(290)).await.unwrap();
-    let until = NaiveDate::from_ymd_opt(2099, 1, 1)
-        .unwrap()
-        .and_hms_opt(0, 0, 0)
-        .unwrap();
-    let parked = calls(&billz)
-        .park(&order, "Order 1042 - Tashkent", until)
-        .await
-        .unwrap();
-    assert_eq!(
-        (parked.total, &*parked.comment),
-        (Money::whole(290), "Order 1042 - Tashkent")
-    );
-    calls(&billz).return_from_park(&order).await.unwrap();
-    assert_eq!(
-        look::returned(&calls(&billz).order(&order).await.unwrap()),
-        look::Looked::Done
-    );
-    calls(&billz)
-        .park(&order, "Order 1042 - Tashkent", until)
-        .await
-        .unwrap();
-    let error = calls(&billz)
-        .pay(&order, &id(PAYMENT_TYPE_ID), Money::whole(300), "")
-        .await
-        .unwrap_err();
-    assert!(matches!(error, BillzError::Refused { .. }), "{error}");
-    calls(&billz)
-        .pay(&order, &id(PAYMENT_TYPE_ID), Money::whole(290), "Order 1042")
-        .await
-        .unwrap();
-    assert_eq!(calls(&billz).order(&order).await.unwrap().state, SaleState::Paid);
-
-    // Paid from a draft, without ever having been parked.
-    let quick = calls(&billz)
-        .create_order(&id(billwright_sandbox::SHOP_ID), "")
-        .await
-        .unwrap()
-        .id;
-    calls(&billz).add_item(&quick, &line(PRODUCT_ID, 1)).await.unwrap();
-    calls(&billz)
-        .pay(&quick, &id(PAYMENT_TYPE_ID), Money::whole(50), "")
-        .await
-        .unwrap();
-    assert!(calls(&billz).order(&quick).await.unwrap().is_paid());
-
-    let stray = calls(&billz)
-        .create_order(&id(billwright_sandbox::SHOP_ID), "")
-        .await
-        .unwrap()
-        .id;
-    calls(&billz).delete_order(&stray).await.unwrap();
-    let read = calls(&billz).order(&stray).await;
-    assert_eq!(look::deleted(&read).unwrap(), look::Looked::Done);
-    match calls(&billz).delete_order(&stray).await {
-        Ok(()) | Err(BillzError::NotFound { .. }) => {}
-        Err(error) => panic!("{error}"),
-    }
-    assert_eq!(
-        calls(&billz).order(&id("no-such-sale")).await.unwrap_err().outcome(),
-        "not_found"
-    );
-    assert_eq!(calls(&billz).payment_types().await.unwrap().len(), 2);
+    let client = one_client_per_phone(&sandbox, &billz).await;
+    parked_and_paid(&billz, &client).await;
+    paid_from_a_draft(&billz).await;
+    deleted(&billz).await;
     assert_eq!(sandbox.ledger().payments.len(), 2);
+    assert_eq!(calls(&billz).payment_types().await.unwrap().len(), 2);
 
     let mut wrong = settings(&sandbox.billz_url());
     wrong.secret = "wrong".to_owned().into();
     let stranger = client_with(wrong, Budget::unlimited(), SystemClock::shared(), None);
     let error = calls(&stranger).shops().await.unwrap_err();
     assert!(matches!(error, BillzError::Unauthorized { .. }), "{error}");
+}
+
+async fn one_client_per_phone(sandbox: &Sandbox, billz: &Billz) -> BillzClientId {
+    find_or_create(billz, "998901112234").await;
+    let client = find_or_create(billz, "998901112233").await;
+    assert_eq!(find_or_create(billz, "998901112233").await, client);
+    assert_eq!(sandbox.ledger().client_count("998901112233"), 1);
+    client
+}
+
+async fn parked_and_paid(billz: &Billz, client: &BillzClientId) {
+    let order = calls(billz)
+        .create_order(&id(billwright_sandbox::SHOP_ID), "1042")
+        .await
+        .unwrap()
+        .id;
+    calls(billz).attach_client(&order, client).await.unwrap();
+    let wanted = [line(PRODUCT_ID, 1), line(OTHER_PRODUCT_ID, 2), line(PRODUCT_ID, 2)];
+    let mut cart = None;
+    for line in &wanted {
+        cart = Some(calls(billz).add_item(&order, line).await.unwrap());
+    }
+    let cart = cart.unwrap();
+    assert_eq!(
+        (cart.quantity_of(&id(PRODUCT_ID)), cart.total),
+        (Some(3.into()), Some(Money::whole(300)))
+    );
+    let sale = calls(billz).order(&order).await.unwrap();
+    assert_eq!(
+        (look::lines(&sale, &wanted), sale.customer.as_ref()),
+        (Ok(Vec::new()), Some(client))
+    );
+
+    calls(billz).discount(&order, Money::whole(290)).await.unwrap();
+    let until = NaiveDate::from_ymd_opt(2099, 1, 1)
+        .unwrap()
+        .and_hms_opt(0, 0, 0)
+        .unwrap();
+    let parked = calls(billz).park(&order, "Order 1042 - Tashkent", until).await.unwrap();
+    assert_eq!(
+        (parked.total, &*parked.comment),
+        (Money::whole(290), "Order 1042 - Tashkent")
+    );
+    calls(billz).return_from_park(&order).await.unwrap();
+    assert_eq!(
+        look::returned(&calls(billz).order(&order).await.unwrap()),
+        look::Looked::Done
+    );
+    calls(billz).park(&order, "Order 1042 - Tashkent", until).await.unwrap();
+    let error = calls(billz)
+        .pay(&order, &id(PAYMENT_TYPE_ID), Money::whole(300), "")
+        .await
+        .unwrap_err();
+    assert!(matches!(error, BillzError::Refused { .. }), "{error}");
+    calls(billz)
+        .pay(&order, &id(PAYMENT_TYPE_ID), Money::whole(290), "Order 1042")
+        .await
+        .unwrap();
+    assert_eq!(calls(billz).order(&order).await.unwrap().state, SaleState::Paid);
+}
+
+async fn paid_from_a_draft(billz: &Billz) {
+    let quick = calls(billz)
+        .create_order(&id(billwright_sandbox::SHOP_ID), "")
+        .await
+        .unwrap()
+        .id;
+    calls(billz).add_item(&quick, &line(PRODUCT_ID, 1)).await.unwrap();
+    calls(billz)
+        .pay(&quick, &id(PAYMENT_TYPE_ID), Money::whole(50), "")
+        .await
+        .unwrap();
+    assert!(calls(billz).order(&quick).await.unwrap().is_paid());
+}
+
+async fn deleted(billz: &Billz) {
+    let stray = calls(billz)
+        .create_order(&id(billwright_sandbox::SHOP_ID), "")
+        .await
+        .unwrap()
+        .id;
+    calls(billz).delete_order(&stray).await.unwrap();
+    let read = calls(billz).order(&stray).await;
+    assert_eq!(look::deleted(&read).unwrap(), look::Looked::Done);
+    match calls(billz).delete_order(&stray).await {
+        Ok(()) | Err(BillzError::NotFound { .. }) => {}
+        Err(error) => panic!("{error}"),
+    }
+    assert_eq!(
+        calls(billz).order(&id("no-such-sale")).await.unwrap_err().outcome(),
+        "not_found"
+    );
 }
