@@ -12,16 +12,17 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
 };
 use tokio::{runtime::Handle, sync::oneshot};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     assignment::{Assignment, Member},
     backoff::Backoff,
     dead_letters::DeadLetters,
     kafka::{self, ANSWER_WITHIN, Logging},
-    position,
+    position, publisher,
     runtime::{KAFKA, Runtime},
     status::Phase,
+    waiting,
 };
 
 /// How often the group's member looks whether there is anything to do beside its messages.
@@ -39,7 +40,17 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(15);
 /// Consumes until `cancel`, or until it gives up at start.
 pub(crate) async fn run(runtime: Arc<Runtime>, cancel: CancellationToken) {
     let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(10));
+    let tasks = TaskTracker::new();
+    if let Some(topic) = runtime.settings.events_out_topic.clone() {
+        tasks.spawn(publisher::publish(Arc::clone(&runtime), topic, cancel.clone()));
+    }
     if connect(&runtime, &cancel).await {
+        match DeadLetters::new(Arc::clone(&runtime.settings)) {
+            Ok(dead_letters) => {
+                tasks.spawn(waiting::look_after(Arc::clone(&runtime), dead_letters, cancel.clone()));
+            }
+            Err(error) => tracing::error!("events that wait are not looked after: {error}"),
+        }
         loop {
             match consume(&runtime, &cancel).await {
                 Ok(()) => break,
@@ -55,6 +66,8 @@ pub(crate) async fn run(runtime: Arc<Runtime>, cancel: CancellationToken) {
             }
         }
     }
+    tasks.close();
+    tasks.wait().await;
     if cancel.is_cancelled() {
         runtime.status.enter(Phase::Stopped, None);
     }

@@ -1,16 +1,12 @@
 //! Writes what can never be applied to `<topic>.dlq`, with the reason and where it came from.
 
-use std::{
-    collections::HashSet,
-    sync::{Mutex, PoisonError},
-};
+use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use rdkafka::{
-    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
     error::{KafkaError, RDKafkaErrorCode},
     message::{Header, OwnedHeaders},
-    producer::{FutureProducer, FutureRecord, Producer},
+    producer::{FutureProducer, FutureRecord},
     util::Timeout,
 };
 
@@ -18,6 +14,7 @@ use crate::{
     invalid::Invalid,
     kafka::{self, ANSWER_WITHIN, Logging},
     settings::EventsSettings,
+    topics::{Partitions, Topics},
 };
 
 /// The headers of a dead letter beside its original ones.
@@ -58,25 +55,28 @@ pub(crate) struct DeadLetter<'a> {
 
 /// The writer of dead letters.
 pub(crate) struct DeadLetters {
-    settings: std::sync::Arc<EventsSettings>,
+    settings: Arc<EventsSettings>,
     producer: FutureProducer<Logging>,
-    there: Mutex<HashSet<String>>,
+    topics: Topics,
 }
 
 impl DeadLetters {
-    pub(crate) fn new(settings: std::sync::Arc<EventsSettings>) -> Result<Self, KafkaError> {
+    pub(crate) fn new(settings: Arc<EventsSettings>) -> Result<Self, KafkaError> {
         let producer = kafka::producer(&settings).create_with_context(Logging)?;
         Ok(Self {
+            topics: Topics::new(Arc::clone(&settings)),
             settings,
             producer,
-            there: Mutex::default(),
         })
     }
 
     /// Writes a dead letter. It is there once this returns without an error.
     pub(crate) async fn write(&self, letter: DeadLetter<'_>) -> Result<(), KafkaError> {
         let topic = self.settings.dead_letter_topic(letter.topic);
-        self.create_where_missing(&topic, letter.topic).await;
+        let properties = [("max.message.bytes", LARGEST_DEAD_LETTER)];
+        self.topics
+            .create_where_missing(&topic, Partitions::As(letter.topic), &properties)
+            .await;
         match self.send(&topic, letter, true).await {
             Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
                 self.send(&topic, letter, false).await?;
@@ -131,63 +131,5 @@ impl DeadLetters {
             .await
             .map(|_| ())
             .map_err(|(error, _)| error)
-    }
-
-    /// Creates the topic where it is missing and we may. Where we may not, the broker may do so by itself; if it does not
-    /// either, writing fails and says so.
-    async fn create_where_missing(&self, topic: &str, source: &str) {
-        let known =
-            |there: &Mutex<HashSet<String>>| there.lock().unwrap_or_else(PoisonError::into_inner).contains(topic);
-        if known(&self.there) {
-            return;
-        }
-        match self.create(topic, source).await {
-            Ok(()) => {
-                self.there
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .insert(topic.to_owned());
-            }
-            Err(error) => tracing::warn!(
-                kafka.topic = topic,
-                "the topic of dead letters cannot be created: {}",
-                kafka::explain(&error)
-            ),
-        }
-    }
-
-    async fn create(&self, topic: &str, source: &str) -> Result<(), KafkaError> {
-        let (producer, names) = (self.producer.clone(), (topic.to_owned(), source.to_owned()));
-        let look = tokio::task::spawn_blocking(move || {
-            let there = |name: &str| {
-                let metadata = producer.client().fetch_metadata(Some(name), ANSWER_WITHIN)?;
-                let topic = metadata.topics().first();
-                Ok::<_, KafkaError>(
-                    topic
-                        .filter(|topic| topic.error().is_none())
-                        .map(|topic| topic.partitions().len()),
-                )
-            };
-            Ok::<_, KafkaError>((there(&names.0)?, there(&names.1)?))
-        });
-        let (there, source_partitions) = look.await.map_err(|_| KafkaError::Canceled)??;
-        if there.is_some() {
-            return Ok(());
-        }
-        let admin: AdminClient<Logging> = kafka::client(&self.settings).create_with_context(Logging)?;
-        let partitions = source_partitions
-            .and_then(|count| i32::try_from(count).ok())
-            .unwrap_or(1)
-            .max(1);
-        // A replication of -1 is the broker's own default.
-        let new =
-            NewTopic::new(topic, partitions, TopicReplication::Fixed(-1)).set("max.message.bytes", LARGEST_DEAD_LETTER);
-        let created = admin
-            .create_topics([&new], &AdminOptions::new().operation_timeout(Some(ANSWER_WITHIN)))
-            .await?;
-        match created.into_iter().next() {
-            None | Some(Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
-            Some(Err((_, code))) => Err(KafkaError::AdminOp(code)),
-        }
     }
 }

@@ -51,47 +51,45 @@ impl Envelope {
                 format!("the value is no JSON: line {}, column {}", error.line(), error.column()),
             )
         })?;
-        let (kind, payload, stated) = match binary_mode(record.headers) {
-            Some(attributes) => (Some(attributes.kind), Some(json), attributes.time.map(Value::String)),
-            None => Self::structured(json)?,
-        };
-        let (Some(kind), Some(payload)) = (kind, payload) else {
-            return Err(not_an_event());
-        };
-        Ok(Self {
-            kind,
-            payload,
-            stated: stated.and_then(|stated| plausible(&stated, record.time)),
+        if let Some(attributes) = binary_mode(record.headers) {
+            let stated = attributes.time.map(Value::String);
+            return Ok(Self {
+                kind: attributes.kind,
+                payload: json,
+                stated: stated.and_then(|stated| plausible(&stated, record.time)),
+            });
+        }
+        Self::structured(json, record.time).ok_or_else(|| {
+            Invalid::new(
+                InvalidCode::NotAnEvent,
+                "the value is no event; expected {type, payload}, {event, data, timestamp} or a CloudEvent",
+            )
         })
     }
 
-    fn structured(json: Value) -> Result<(Option<String>, Option<Value>, Option<Value>), Invalid> {
+    fn structured(json: Value, record_time: Option<DateTime<Utc>>) -> Option<Self> {
         let Value::Object(mut fields) = json else {
-            return Err(not_an_event());
+            return None;
         };
         let mut take = |names: &[&str]| names.iter().find_map(|name| take(&mut fields, name));
-        let kind = take(&["type", "event"]).and_then(|kind| match kind {
-            Value::String(kind) => Some(kind),
-            _ => None,
-        });
+        let Value::String(kind) = take(&["type", "event"])? else {
+            return None;
+        };
         let stated = take(&["timestamp", "time"]);
         let payload = match take(&["payload", "data"]) {
-            Some(payload) => Some(payload),
-            None => take(&["data_base64"]).as_ref().and_then(of_base64),
+            Some(payload) => payload,
+            None => of_base64(&take(&["data_base64"])?)?,
         };
-        Ok((kind, payload, stated))
+        Some(Self {
+            kind,
+            payload,
+            stated: stated.and_then(|stated| plausible(&stated, record_time)),
+        })
     }
 }
 
 fn take(fields: &mut Map<String, Value>, name: &str) -> Option<Value> {
     fields.swap_remove(name).filter(|value| !value.is_null())
-}
-
-fn not_an_event() -> Invalid {
-    Invalid::new(
-        InvalidCode::NotAnEvent,
-        "the value is no event; expected {type, payload}, {event, data, timestamp} or a CloudEvent",
-    )
 }
 
 fn of_base64(text: &Value) -> Option<Value> {
@@ -104,7 +102,7 @@ struct Attributes {
     time: Option<String>,
 }
 
-/// The attributes of a CloudEvent in binary mode, if the headers hold one. The Kafka binding names them `ce_type`; some
+/// The attributes of a `CloudEvent` in binary mode, if the headers hold one. The Kafka binding names them `ce_type`; some
 /// producers keep the HTTP binding's `ce-type`.
 fn binary_mode(headers: &[(String, Option<Vec<u8>>)]) -> Option<Attributes> {
     let attribute = |name: &str| {

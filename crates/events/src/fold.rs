@@ -96,7 +96,7 @@ fn digest(kind: &[u8], value: &[u8]) -> i64 {
     hash.cast_signed()
 }
 
-/// An event of a batch, or its successor: `None` where the message is invalid and counts as dealt with.
+/// An event of a batch with its place in the log.
 pub(crate) struct Incoming<'a> {
     pub(crate) offset: i64,
     pub(crate) decoded: &'a Decoded,
@@ -114,7 +114,7 @@ pub(crate) struct Folded<'a> {
 
 /// An event that waits within the batch.
 enum Waiting {
-    Stored(SetAsideEvent),
+    Stored(Box<SetAsideEvent>),
     Incoming(usize),
 }
 
@@ -149,7 +149,7 @@ pub(crate) fn fold<'a>(
     applied: i64,
     first_billing: &FirstBillingDefaults,
     now: DateTime<Utc>,
-    set_aside: impl Fn(usize) -> SetAsideEvent,
+    set_aside: impl Fn(usize) -> Option<SetAsideEvent>,
 ) -> Folded<'a> {
     let mut states: HashMap<UserId, State> = snapshots
         .into_iter()
@@ -158,7 +158,7 @@ pub(crate) fn fold<'a>(
             let state = State {
                 customer: Customer::stored(&before),
                 record: before.record,
-                waiting: waiting.into_iter().map(Waiting::Stored).collect(),
+                waiting: waiting.into_iter().map(Box::new).map(Waiting::Stored).collect(),
                 before,
                 touched: false,
             };
@@ -187,7 +187,7 @@ pub(crate) fn fold<'a>(
     let mut unit = Unit::default();
     for (user_id, state) in states {
         let set_aside = state.waiting.iter().filter_map(|waiting| match waiting {
-            Waiting::Incoming(place) => Some(set_aside(*place)),
+            Waiting::Incoming(place) => set_aside(*place),
             Waiting::Stored(_) => None,
         });
         unit.set_aside.extend(set_aside);
@@ -263,7 +263,7 @@ impl Fold<'_> {
                     Ok(decoded) => {
                         decoded.event.apply(&mut state.customer);
                         decoded.note_in(&mut state.record);
-                        self.released.push(event);
+                        self.released.push(*event);
                     }
                     Err(_) => state.waiting.push(Waiting::Stored(event)),
                 },
@@ -277,7 +277,7 @@ impl Fold<'_> {
         for waiting in std::mem::take(&mut state.waiting) {
             match waiting {
                 Waiting::Incoming(place) => self.outcomes[place] = Outcome::Stale,
-                Waiting::Stored(event) => self.released.push(event),
+                Waiting::Stored(event) => self.released.push(*event),
             }
         }
     }
@@ -331,7 +331,7 @@ mod tests {
             applied,
             &FirstBillingDefaults::default(),
             DateTime::UNIX_EPOCH,
-            waiting,
+            |place| Some(waiting(place)),
         )
     }
 
@@ -352,6 +352,7 @@ mod tests {
 
     #[test]
     fn an_event_older_than_the_last_one_is_stale_and_the_same_one_repeated() {
+        use Outcome::{Applied, Repeated, Stale};
         let time = 1_700_000_000_000;
         let events = [
             decoded("Customer.Created", &json!({"userId": "c"}), Some(time)),
@@ -361,7 +362,6 @@ mod tests {
             suspended(None),
         ];
         let folded = run(&events, CustomerSnapshot::default(), 0);
-        use Outcome::{Applied, Repeated, Stale};
         assert_eq!(folded.outcomes, [Applied, Stale, Repeated, Applied, Applied]);
     }
 

@@ -5,9 +5,11 @@
 //! stored with the data wins over the one that the broker knows. What can never be applied goes to the dead letters, what
 //! comes before its customer waits, and what MongoDB cannot take right now is tried until it can.
 
+pub mod admin;
 mod assignment;
 mod backoff;
 mod bad_share;
+mod batch;
 mod consumer;
 pub mod customer;
 pub mod dead_letters;
@@ -18,10 +20,13 @@ mod kafka;
 mod messages;
 mod partition;
 mod position;
+mod publisher;
 mod runtime;
 pub mod security;
 pub mod settings;
 mod status;
+mod topics;
+mod waiting;
 
 use std::sync::Arc;
 

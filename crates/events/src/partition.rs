@@ -3,30 +3,21 @@
 
 use std::{sync::Arc, time::Duration};
 
-use billwright_domain::UserId;
-use billwright_store::{
-    StoreError,
-    billing::{
-        apply::{ApplyError, CustomerEvents},
-        counters, positions,
-        positions::PositionMove,
-        set_aside::SetAsideEvent,
-    },
-};
+use billwright_store::billing::{apply::CustomerEvents, positions};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use rdkafka::{Message, error::KafkaError, message::BorrowedMessage};
 use tokio::{
     sync::{Mutex, Notify},
-    time::{Instant, timeout},
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     assignment::Member,
-    backoff::Backoff,
     bad_share::{BadShare, Verdict},
+    batch::{Batches, Next, Obstacle, Received},
     dead_letters::{DeadLetter, DeadLetters},
-    fold::{Decoded, Folded, Incoming, Outcome, fold},
+    fold::Decoded,
     invalid::{Invalid, InvalidCode},
     kafka,
     messages::{PartitionMessages, headers_of, record, time_of},
@@ -35,45 +26,11 @@ use crate::{
     status::Place,
 };
 
-/// How long MongoDB may take for one batch before it counts as away.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
-
-/// How often a batch that meets a taken key is tried again before the key's document is looked for.
-const KEY_PATIENCE: u32 = 4;
+/// How often a partition without messages looks whether its position was set by hand.
+const LOOK_AT_POSITION: Duration = Duration::from_secs(3);
 
 /// How many dead letters are under way at a time.
 const DEAD_LETTERS_AT_A_TIME: usize = 64;
-
-/// What happens after the current messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Next {
-    /// The worker ends.
-    Stop,
-    /// The position must be found anew.
-    Reposition,
-}
-
-/// Why a range of a batch is not applied as a whole.
-enum Obstacle {
-    Next(Next),
-    /// A document in it cannot be written.
-    Document(String),
-    /// It is more than one transaction takes.
-    TooLarge,
-}
-
-impl From<Next> for Obstacle {
-    fn from(next: Next) -> Self {
-        Self::Next(next)
-    }
-}
-
-/// A message with what was read from it.
-struct Received<'a> {
-    message: BorrowedMessage<'a>,
-    headers: Vec<(String, Option<Vec<u8>>)>,
-    decoded: Result<Decoded, Invalid>,
-}
 
 pub(crate) struct Worker {
     runtime: Arc<Runtime>,
@@ -83,6 +40,7 @@ pub(crate) struct Worker {
     cancel: CancellationToken,
     reposition: Arc<Notify>,
     bad_share: BadShare,
+    batches: Batches,
 }
 
 impl Worker {
@@ -96,6 +54,11 @@ impl Worker {
     ) -> Self {
         Self {
             bad_share: BadShare::new(runtime.settings.bad_messages),
+            batches: Batches {
+                runtime: Arc::clone(&runtime),
+                place: place.clone(),
+                cancel: cancel.clone(),
+            },
             runtime,
             dead_letters,
             member,
@@ -159,6 +122,12 @@ impl Worker {
                 () = self.cancel.cancelled() => return Next::Stop,
                 () = self.reposition.notified() => return Next::Reposition,
                 first = messages.next() => first,
+                () = tokio::time::sleep(LOOK_AT_POSITION) => {
+                    if self.position_was_set(start).await {
+                        return Next::Reposition;
+                    }
+                    continue;
+                }
             };
             let batch = match self.gather(messages, first) {
                 Ok(batch) => batch,
@@ -179,6 +148,22 @@ impl Worker {
             if let Err(next) = self.process(customers, start, batch).await {
                 return next;
             }
+        }
+    }
+
+    /// Whether somebody set the position by hand while nothing came.
+    async fn position_was_set(&self, start: &Start) -> bool {
+        let found = positions::find(&self.runtime.mongo, &start.partition);
+        match self.cancel.run_until_cancelled(found).await {
+            Some(Ok(found)) => {
+                self.runtime.mongodb_works();
+                found.map(|found| found.next) != start.stored
+            }
+            Some(Err(error)) => {
+                self.runtime.mongodb_failed(&error);
+                false
+            }
+            None => false,
         }
     }
 
@@ -219,9 +204,10 @@ impl Worker {
         metrics::histogram!("billwright_events_batch_size").record(count_as_f64(received.len()));
         self.write_dead_letters(&received).await?;
         // Ranges of the batch that are still to be applied, the next one last.
-        let mut ranges = vec![0..received.len()];
+        let whole = 0..received.len();
+        let mut ranges = vec![whole];
         while let Some(range) = ranges.pop() {
-            match self.apply(customers, start, &received[range.clone()]).await {
+            match self.batches.apply(customers, start, &received[range.clone()]).await {
                 Ok(()) => {}
                 Err(Obstacle::Next(next)) => return Err(next),
                 Err(Obstacle::TooLarge | Obstacle::Document(_)) if range.len() > 1 => {
@@ -332,171 +318,6 @@ impl Worker {
         self.runtime.status.dead_letter();
         metrics::counter!("billwright_events_total", "type" => "none", "outcome" => "dead_letter").increment(1);
         Ok(())
-    }
-
-    /// Applies `received` and moves the position behind it, however often that must be tried.
-    async fn apply(
-        &self,
-        customers: &CustomerEvents,
-        start: &mut Start,
-        received: &[Received<'_>],
-    ) -> Result<(), Obstacle> {
-        let Some(last) = received.last() else {
-            return Ok(());
-        };
-        let to = last.message.offset() + 1;
-        let mut backoff = retries();
-        let mut conflicts = Backoff::new(Duration::from_millis(4), Duration::from_millis(200));
-        let mut taken_keys = 0;
-        loop {
-            let attempt = timeout(ANSWER_WITHIN, self.attempt(customers, start, received, to)).await;
-            let error = match attempt {
-                Ok(Ok(folded)) => {
-                    self.runtime.mongodb_works();
-                    self.count(received, &folded);
-                    self.arrive(start, to, received.len());
-                    return Ok(());
-                }
-                Ok(Err(error)) => Some(error),
-                Err(_) => None,
-            };
-            let go_on = match error {
-                Some(ApplyError::TooLarge) => return Err(Obstacle::TooLarge),
-                Some(ApplyError::Moved) => conflicts.wait(&self.cancel).await,
-                Some(ApplyError::Store(error)) if error.is_write_conflict() => conflicts.wait(&self.cancel).await,
-                Some(ApplyError::Store(error)) if error.is_about_a_document() => {
-                    taken_keys += 1;
-                    let taken = matches!(error, StoreError::Duplicate { .. });
-                    if !taken || taken_keys > KEY_PATIENCE {
-                        return Err(Obstacle::Document(error.to_string()));
-                    }
-                    // The counter may be behind its data, as after an import.
-                    if let Err(error) = counters::repair(customers.mongo(), false).await {
-                        self.runtime.mongodb_failed(&error);
-                    }
-                    conflicts.wait(&self.cancel).await
-                }
-                Some(ApplyError::Store(error)) => {
-                    self.runtime.mongodb_failed(&error);
-                    backoff.wait(&self.cancel).await
-                }
-                None => {
-                    self.runtime.mongodb_silent();
-                    backoff.wait(&self.cancel).await
-                }
-            };
-            if !go_on {
-                return Err(Next::Stop.into());
-            }
-            // The answer may have been lost after the effect, and others may have taken over.
-            match timeout(ANSWER_WITHIN, positions::find(&self.runtime.mongo, &start.partition)).await {
-                Ok(Ok(found)) if found.map(|found| found.next) == start.stored => {}
-                Ok(Ok(Some(found))) if found.next == to => {
-                    self.runtime.mongodb_works();
-                    self.arrive(start, to, received.len());
-                    return Ok(());
-                }
-                Ok(Ok(_)) => return Err(Next::Reposition.into()),
-                Ok(Err(error)) => self.runtime.mongodb_failed(&error),
-                Err(_) => self.runtime.mongodb_silent(),
-            }
-        }
-    }
-
-    async fn attempt(
-        &self,
-        customers: &CustomerEvents,
-        start: &Start,
-        received: &[Received<'_>],
-        to: i64,
-    ) -> Result<Folded<'_>, ApplyError> {
-        let now = self.runtime.clock.now();
-        let mut incoming = Vec::with_capacity(received.len());
-        let mut places = Vec::with_capacity(received.len());
-        for (place, message) in received.iter().enumerate() {
-            if let Ok(decoded) = &message.decoded {
-                let offset = message.message.offset();
-                incoming.push(Incoming { offset, decoded });
-                places.push(place);
-            }
-        }
-        let news = || incoming.iter().filter(|event| event.offset >= start.applied);
-        let mut users: Vec<&UserId> = news().map(|event| event.decoded.event.user_id()).collect();
-        users.sort_unstable();
-        users.dedup();
-        let creating: Vec<&UserId> = news()
-            .filter(|event| event.decoded.event.creates())
-            .map(|event| event.decoded.event.user_id())
-            .collect();
-        let snapshots = customers.load(&users, &creating).await?;
-        let expires_at = now + self.runtime.settings.set_aside_expiry;
-        let mut folded = fold(
-            &incoming,
-            snapshots,
-            start.applied,
-            &self.runtime.settings.first_billing,
-            now,
-            |event| {
-                let (message, decoded) = (&received[places[event]], incoming[event].decoded);
-                SetAsideEvent {
-                    partition: start.partition.clone(),
-                    offset: message.message.offset(),
-                    user_id: decoded.event.user_id().clone(),
-                    kind: decoded.event.kind().to_owned(),
-                    key: message.message.key().map(<[u8]>::to_vec),
-                    value: message.message.payload().unwrap_or_default().to_vec(),
-                    headers: message.headers.clone(),
-                    record_time: time_of(&message.message),
-                    set_aside_at: now,
-                    expires_at,
-                }
-            },
-        );
-        let outcomes = std::mem::take(&mut folded.outcomes);
-        let mut unit = folded.unit;
-        unit.position = Some(PositionMove {
-            partition: &start.partition,
-            from: start.stored,
-            to,
-            group: &self.runtime.settings.group_id,
-        });
-        customers.apply(&unit, now).await?;
-        Ok(Folded {
-            unit: billwright_store::billing::apply::Unit::default(),
-            outcomes,
-            released: folded.released,
-        })
-    }
-
-    fn arrive(&self, start: &mut Start, to: i64, count: usize) {
-        start.stored = Some(to);
-        start.next = to;
-        self.runtime
-            .status
-            .moved(&self.place, to, count, self.runtime.clock.now());
-    }
-
-    fn count(&self, received: &[Received<'_>], folded: &Folded<'_>) {
-        let now = self.runtime.clock.now();
-        let mut counts: std::collections::HashMap<(&'static str, Outcome), u64> = std::collections::HashMap::new();
-        let valid = received
-            .iter()
-            .filter_map(|received| Some((received, received.decoded.as_ref().ok()?)));
-        for ((received, decoded), outcome) in valid.zip(&folded.outcomes) {
-            *counts.entry((decoded.event.kind(), *outcome)).or_default() += 1;
-            if let Some(time) = time_of(&received.message).filter(|_| *outcome == Outcome::Applied) {
-                let delay = (now - time).to_std().unwrap_or_default();
-                metrics::histogram!("billwright_events_delay_seconds").record(delay.as_secs_f64());
-            }
-        }
-        for ((kind, outcome), count) in counts {
-            metrics::counter!("billwright_events_total", "type" => kind, "outcome" => outcome.as_str())
-                .increment(count);
-        }
-        if folded.released > 0 {
-            let released = u64::try_from(folded.released).unwrap_or_default();
-            metrics::counter!("billwright_events_set_aside_applied_total").increment(released);
-        }
     }
 
     /// Raises or ends the alarm over bad messages, and pauses if there are too many.

@@ -5,7 +5,14 @@ use std::{sync::Arc, time::Duration};
 use billwright_domain::{Clock, Condition, HealthBoard};
 use billwright_store::{
     Mongo, StoreError, Topology,
-    billing::{apply::CustomerEvents, changes::ChangeLog, outbox::Outbox},
+    billing::{
+        BillingStore,
+        apply::CustomerEvents,
+        changes::ChangeLog,
+        counters::{self, CounterState},
+        indexes,
+        outbox::Outbox,
+    },
 };
 use tokio::sync::{Notify, OnceCell};
 use tokio_util::sync::CancellationToken;
@@ -68,6 +75,17 @@ impl Runtime {
             let outbox = Outbox::new(self.mongo.clone(), Arc::clone(&self.clock));
             outbox.ensure_indexes().await?;
             change_log = Some(Arc::new(outbox));
+        }
+        let store = BillingStore::new(self.mongo.clone(), None);
+        for complaint in indexes::ensure_for_events(&store).await? {
+            tracing::warn!("{complaint}");
+        }
+        if let CounterState::Repaired { from, to } = counters::repair(&self.mongo, false).await? {
+            tracing::warn!(
+                from,
+                to,
+                "the counter of billings was behind the billings and was moved"
+            );
         }
         let customers = CustomerEvents::open(self.mongo.clone(), change_log).await?;
         if customers.topology() == Topology::Standalone {

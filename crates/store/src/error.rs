@@ -165,7 +165,7 @@ fn duplicate_index(error: &Error) -> Option<String> {
     index_named_in(message)
 }
 
-/// "E11000 duplicate key error collection: db.users index: userId_1 dup key: { … }"; the key itself is not repeated, since
+/// "E11000 duplicate key error collection: db.users index: `userId_1` dup key: { … }"; the key itself is not repeated, since
 /// it may be personal data.
 fn index_named_in(message: &str) -> Option<String> {
     let after = message.split("index: ").nth(1)?;

@@ -18,6 +18,10 @@ use rdkafka::{
 
 /// The id of the topic `name`: 32 hexadecimal digits, or `None` where the broker gives its topics none (before version
 /// 2.8). Blocks for at most `timeout`.
+///
+/// # Errors
+///
+/// librdkafka's own: the topic is unknown, the broker did not answer in time, the login may not describe the topic.
 pub fn topic_id<C: ClientContext>(
     client: &Client<C>,
     name: &str,

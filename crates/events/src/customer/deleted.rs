@@ -23,7 +23,7 @@ impl Deleted {
     }
 
     /// A customer who is not known may still have billings; they go as well.
-    pub(super) fn apply(&self, customer: &mut Customer) -> Effect {
+    pub(super) fn apply(customer: &mut Customer) -> Effect {
         customer.delete();
         Effect::Applied
     }

@@ -22,7 +22,7 @@ impl Suspended {
         })
     }
 
-    pub(super) fn apply(&self, customer: &mut Customer) -> Effect {
+    pub(super) fn apply(customer: &mut Customer) -> Effect {
         if !customer.is_known() {
             return Effect::CustomerUnknown;
         }
@@ -54,7 +54,7 @@ mod tests {
         let UserWrite::Insert(user) = customer.user else {
             panic!("not created")
         };
-        assert_eq!(user.is_active, false);
+        assert!(!user.is_active);
         assert_eq!(user.address.unwrap().city.as_deref(), Some("Cali"));
     }
 

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 /// How long a test waits for anything.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct Bed {
     pub(crate) topic: String,
@@ -64,10 +64,11 @@ impl Bed {
         let name = format!("events-{}", uuid::Uuid::new_v4().simple());
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &brokers);
+        let producer = producer(&brokers);
         let client = mongodb::Client::with_uri_str(&mongodb_uri).await.unwrap();
         Self {
             database: client.database(&name),
-            producer: config.clone().set("linger.ms", "2").create().unwrap(),
+            producer,
             admin: config.create().unwrap(),
             topic: name,
             brokers,
@@ -76,12 +77,21 @@ impl Bed {
     }
 
     pub(crate) async fn create_topic(&self, name: &str) {
+        assert!(self.try_create_topic(name).await, "the topic cannot be created");
+    }
+
+    /// Creates a topic, if its predecessor of the same name is gone.
+    pub(crate) async fn try_create_topic(&self, name: &str) -> bool {
         let topic = NewTopic::new(name, 6, TopicReplication::Fixed(1));
         let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(30)));
         let created = self.admin.create_topics([&topic], &options).await.unwrap();
-        created.into_iter().for_each(|result| {
-            result.unwrap();
-        });
+        created.iter().all(Result::is_ok)
+    }
+
+    /// A producer remembers its topics; this one knows nothing of the old ones.
+    pub(crate) fn with_new_producer(mut self) -> Self {
+        self.producer = producer(&self.brokers);
+        self
     }
 
     pub(crate) async fn delete_topic(&self, name: &str) {
@@ -264,6 +274,15 @@ impl Bed {
         let options = AdminOptions::new();
         let _ = self.admin.delete_topics(&[&self.topic, &dead_letters], &options).await;
     }
+}
+
+fn producer(brokers: &str) -> FutureProducer {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", brokers)
+        .set("linger.ms", "2")
+        .set("enable.idempotence", "true");
+    config.create().unwrap()
 }
 
 pub(crate) async fn open_mongo(uri: &str, database: &str) -> Mongo {

@@ -348,8 +348,14 @@ impl CustomerEvents {
     /// What is remembered of customers means something only beside their data. Where somebody emptied users, billings and
     /// counter, to start anew, it would make every event look as if it had been applied.
     async fn forget_customers_of_an_emptied_database(&self) -> Result<(), StoreError> {
-        for name in [users::COLLECTION, billings::COLLECTION, counters::COLLECTION] {
-            if self.raw(name).find_one(doc! {}).await?.is_some() {
+        let signs_of_life = [
+            (users::COLLECTION, doc! {}),
+            (billings::COLLECTION, doc! {}),
+            // A counter that gave no number says nothing.
+            (counters::COLLECTION, doc! { "seq": { "$gt": 0 } }),
+        ];
+        for (name, filter) in signs_of_life {
+            if self.raw(name).find_one(filter).await?.is_some() {
                 return Ok(());
             }
         }

@@ -59,9 +59,19 @@ const INDEX_KEY_SPECS_CONFLICT: i32 = 86;
 /// Makes the indexes that are missing. The answer names each one that could not be made because of what is there, with
 /// what to do about it.
 pub async fn ensure(store: &BillingStore) -> Result<Vec<String>, StoreError> {
+    make(store, |_| true).await
+}
+
+/// Makes only those of the indexes that applying customer events needs: the unique ones, and that of the billings of a
+/// user.
+pub async fn ensure_for_events(store: &BillingStore) -> Result<Vec<String>, StoreError> {
+    make(store, |wanted| wanted.unique || wanted.name() == "userId_1").await
+}
+
+async fn make(store: &BillingStore, is_wanted: fn(&Wanted) -> bool) -> Result<Vec<String>, StoreError> {
     let mut complaints = Vec::new();
     let mut unique_in_place = true;
-    for wanted in &WANTED {
+    for wanted in WANTED.iter().filter(|wanted| is_wanted(wanted)) {
         let collection: Collection<Document> = store.mongo().collection(wanted.collection);
         let name = wanted.name();
         match collection.create_index(wanted.model()).await {

@@ -8,6 +8,7 @@ pub mod counters;
 pub mod creation;
 pub mod idempotency;
 pub mod indexes;
+pub mod lease;
 pub mod lists;
 mod lookup;
 pub mod outbox;

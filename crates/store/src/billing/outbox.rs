@@ -4,7 +4,7 @@
 //! Whoever changes users or billings records it last in its transaction, through [`Outbox`]. The publisher in `events`
 //! reads the changes in order with [`waiting`], and [`forget`]s what the broker has acknowledged.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use billwright_domain::Clock;
 use bson::{Bson, DateTime as BsonDateTime, RawDocumentBuf, Timestamp, cstr, doc, oid::ObjectId, rawdoc};
@@ -17,12 +17,6 @@ use crate::{Mongo, StoreError, values};
 
 /// The collection's name.
 pub const COLLECTION: &str = "event_outbox";
-
-/// The collection of leases, of which the publisher's is one.
-const LEASES: &str = "event_leases";
-
-/// The `_id` of the publisher's lease.
-const PUBLISHER: &str = "outbox";
 
 /// The type that the published event carries.
 fn kind(change: ChangeKind) -> &'static str {
@@ -143,39 +137,6 @@ pub async fn waiting(mongo: &Mongo, limit: u32) -> Result<Vec<WaitingEntry>, Sto
 pub async fn forget(mongo: &Mongo, ids: &[ObjectId]) -> Result<(), StoreError> {
     let published = doc! { "_id": { "$in": ids.to_vec() } };
     mongo.collection(COLLECTION).delete_many(published).await?;
-    Ok(())
-}
-
-/// Takes or keeps the right to publish, which one process has at a time: `holder` has it for `term` from now on, unless
-/// another one has it. Without it two publishers could overtake each other.
-pub async fn lease(mongo: &Mongo, holder: &str, term: Duration, now: DateTime<Utc>) -> Result<bool, StoreError> {
-    let until = BsonDateTime::from_millis(
-        now.timestamp_millis()
-            .saturating_add(i64::try_from(term.as_millis()).unwrap_or(i64::MAX)),
-    );
-    let free = doc! {
-        "_id": PUBLISHER,
-        "$or": [{ "holder": holder }, { "until": { "$lte": values::date(now) } }],
-    };
-    let taken = mongo
-        .collection(LEASES)
-        .update_one(free, doc! { "$set": { "holder": holder, "until": until } })
-        .upsert(true)
-        .await;
-    match taken.map_err(StoreError::from) {
-        Ok(_) => Ok(true),
-        // Somebody else's lease is there and does not match, so the upsert met its `_id`.
-        Err(StoreError::Duplicate { .. }) => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// Gives the right to publish back, so that another process need not wait for its end.
-pub async fn release(mongo: &Mongo, holder: &str) -> Result<(), StoreError> {
-    mongo
-        .collection(LEASES)
-        .delete_one(doc! { "_id": PUBLISHER, "holder": holder })
-        .await?;
     Ok(())
 }
 

@@ -54,9 +54,9 @@ impl CustomerEvents {
         plan: &Plan,
         gone: &Told,
     ) -> Result<(), StoreError> {
-        let changed = plan.changed_users.iter().map(|id| Bson::from(id.as_str())).collect();
+        let ids = plan.changed_users.iter().map(|id| Bson::from(id.as_str())).collect();
         let changed = self
-            .documents(session.as_deref_mut(), users::COLLECTION, changed)
+            .documents(session.as_deref_mut(), users::COLLECTION, ids)
             .await?;
         let (created, billed) = (by_user(&plan.user_inserts)?, by_user(&plan.billing_inserts)?);
         let sources = [
@@ -66,14 +66,14 @@ impl CustomerEvents {
             (ChangeKind::UserUpdated, &changed),
             (ChangeKind::BillingCreated, &billed),
         ];
-        let mut changes = Vec::new();
+        let mut told = Vec::new();
         for customer in &unit.customers {
             for (kind, documents) in &sources {
                 let own = documents.get(customer.user_id.as_str()).into_iter().flatten();
-                changes.extend(own.map(|document| Change { kind: *kind, document }));
+                told.extend(own.map(|document| Change { kind: *kind, document }));
             }
         }
-        log.record(session, &changes).await
+        log.record(session, &told).await
     }
 
     async fn documents(

@@ -1,0 +1,124 @@
+//! Reads topics without being a member of the group. Its calls block.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer},
+    error::KafkaError,
+    message::OwnedMessage,
+};
+
+use super::AdminError;
+use crate::{
+    kafka::{self, ANSWER_WITHIN, Logging},
+    settings::EventsSettings,
+};
+
+/// How long reading waits for messages that should be there. After that they count as removed by compaction.
+const SILENCE: Duration = Duration::from_secs(5);
+
+pub(super) struct Reader {
+    consumer: BaseConsumer<Logging>,
+}
+
+/// What a partition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Extent {
+    pub(super) partition: i32,
+    /// The first offset.
+    pub(super) low: i64,
+    /// The offset after the last one.
+    pub(super) high: i64,
+}
+
+impl Reader {
+    /// `group` is the group whose offsets [`Reader::committed`] and [`Reader::commit`] are about.
+    pub(super) fn new(settings: &EventsSettings, group: &str) -> Result<Self, AdminError> {
+        let mut config = kafka::client(settings);
+        config
+            .set("group.id", group)
+            .set("enable.auto.commit", "false")
+            .set("auto.offset.reset", "earliest");
+        Ok(Self {
+            consumer: config.create_with_context(Logging)?,
+        })
+    }
+
+    pub(super) fn consumer(&self) -> &BaseConsumer<Logging> {
+        &self.consumer
+    }
+
+    /// What each partition of `topic` holds; `None` where there is no such topic.
+    pub(super) fn extents(&self, topic: &str) -> Result<Option<Vec<Extent>>, AdminError> {
+        let metadata = self.consumer.fetch_metadata(Some(topic), ANSWER_WITHIN)?;
+        let found = metadata
+            .topics()
+            .iter()
+            .find(|found| found.name() == topic && found.error().is_none());
+        let Some(found) = found.filter(|found| !found.partitions().is_empty()) else {
+            return Ok(None);
+        };
+        let mut extents = Vec::with_capacity(found.partitions().len());
+        for partition in found.partitions() {
+            let (low, high) = self.consumer.fetch_watermarks(topic, partition.id(), ANSWER_WITHIN)?;
+            extents.push(Extent {
+                partition: partition.id(),
+                low,
+                high,
+            });
+        }
+        extents.sort_by_key(|extent| extent.partition);
+        Ok(Some(extents))
+    }
+
+    /// The messages of `topic` in the `ranges` (partition, first offset, offset after the last), partition by partition.
+    pub(super) fn read(&self, topic: &str, ranges: &[(i32, i64, i64)]) -> Result<Vec<OwnedMessage>, AdminError> {
+        let mut list = TopicPartitionList::new();
+        let mut open: Vec<(i32, i64)> = Vec::new();
+        for (partition, from, to) in ranges.iter().filter(|(_, from, to)| from < to) {
+            list.add_partition_offset(topic, *partition, Offset::Offset(*from))?;
+            open.push((*partition, *to));
+        }
+        let mut messages = Vec::new();
+        if open.is_empty() {
+            return Ok(messages);
+        }
+        self.consumer.assign(&list)?;
+        let mut heard = Instant::now();
+        while !open.is_empty() && heard.elapsed() < SILENCE {
+            match self.consumer.poll(Duration::from_millis(100)) {
+                None => {}
+                Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
+                    return Err(KafkaError::MessageConsumptionFatal(code).into());
+                }
+                Some(Err(error)) => tracing::debug!("reading goes on after: {error}"),
+                Some(Ok(message)) => {
+                    heard = Instant::now();
+                    let (partition, offset) = (message.partition(), message.offset());
+                    let wanted = open.iter().any(|(found, to)| *found == partition && offset < *to);
+                    open.retain(|(found, to)| *found != partition || offset + 1 < *to);
+                    if wanted {
+                        messages.push(message.detach());
+                    }
+                }
+            }
+        }
+        self.consumer.unassign()?;
+        messages.sort_by_key(|message| (message.partition(), message.offset()));
+        Ok(messages)
+    }
+
+    /// The offset that the group committed for a partition.
+    pub(super) fn committed(&self, topic: &str, partition: i32) -> Result<Option<i64>, AdminError> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition(topic, partition);
+        let committed = self.consumer.committed_offsets(list, ANSWER_WITHIN)?;
+        Ok(committed
+            .find_partition(topic, partition)
+            .and_then(|found| match found.offset() {
+                Offset::Offset(offset) => Some(offset),
+                _ => None,
+            }))
+    }
+}

@@ -1,0 +1,120 @@
+//! MongoDB and Kafka away, killed and restarted, on servers of the tests' own.
+
+use std::time::Duration;
+
+use billwright_domain::Condition;
+use billwright_events::Phase;
+use billwright_services::{KafkaServer, MongoServer, shared};
+use serde_json::json;
+
+use crate::{
+    bed::{Bed, Running, eventually},
+    model::Load,
+};
+
+async fn says(consumer: &Running, dependency: &'static str, condition: Condition) {
+    eventually(&format!("{dependency} is {condition:?}"), async || {
+        consumer
+            .health
+            .all()
+            .get(dependency)
+            .is_some_and(|health| health.condition == condition)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mongodb_that_is_killed_in_the_middle_costs_and_doubles_nothing() {
+    let server = MongoServer::start().await.unwrap();
+    let bed = Bed::on(shared::kafka_brokers().await.unwrap(), server.uri()).await;
+    bed.create_topic(&bed.topic).await;
+    let load = Load::random(21, 6_000, 500);
+    load.put(&bed).await;
+    let mut settings = bed.settings();
+    settings.batch.events = 100;
+    let consumer = bed.start_with(settings).await;
+    for applied in [500, 2_500] {
+        eventually("some of it is applied", async || {
+            let state = consumer.handle.state();
+            state.partitions.iter().filter_map(|found| found.position).sum::<i64>() > applied
+        })
+        .await;
+        server.kill().await.unwrap();
+        says(&consumer, "events.mongodb", Condition::Down).await;
+        // It stays in the group all the while.
+        assert_eq!(consumer.handle.state().partitions.len(), 6);
+        server.restart().await.unwrap();
+        says(&consumer, "events.mongodb", Condition::Up).await;
+    }
+    bed.drained().await;
+    load.verify(&bed).await;
+    consumer.stop().await;
+    bed.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_is_killed_in_the_middle_costs_and_doubles_nothing() {
+    let server = KafkaServer::start().await.unwrap();
+    let bed = Bed::on(server.brokers(), shared::mongodb_uri().await.unwrap()).await;
+    bed.create_topic(&bed.topic).await;
+    let load = Load::random(22, 4_000, 500);
+    load.put(&bed).await;
+    let mut settings = bed.settings();
+    settings.batch.events = 50;
+    let consumer = bed.start_with(settings).await;
+    eventually("some of it is applied", async || {
+        consumer
+            .handle
+            .state()
+            .partitions
+            .iter()
+            .filter_map(|found| found.position)
+            .sum::<i64>()
+            > 300
+    })
+    .await;
+    server.kill().await.unwrap();
+    says(&consumer, "events.kafka", Condition::Down).await;
+    server.restart().await.unwrap();
+    says(&consumer, "events.kafka", Condition::Up).await;
+    bed.drained().await;
+    load.verify(&bed).await;
+    bed.event("Customer.Created", &json!({"userId": "after"})).await;
+    eventually("it goes on", async || bed.user("after").await.is_some()).await;
+    consumer.stop().await;
+    bed.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gives_up_on_a_kafka_that_is_not_there_and_says_so() {
+    let bed = Bed::on("127.0.0.1:9".to_owned(), shared::mongodb_uri().await.unwrap()).await;
+    let mut settings = bed.settings();
+    settings.max_retries = 1;
+    let consumer = bed.start_with(settings).await;
+    eventually("it gave up", async || consumer.handle.state().phase == Phase::GaveUp).await;
+    let health = consumer.health.all()["events.kafka"].clone();
+    assert_eq!(health.condition, Condition::Down);
+    assert!(
+        health.detail.contains("gave up after 1 attempt") && health.detail.contains("KAFKA_BROKERS"),
+        "{health:?}"
+    );
+    consumer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waits_for_a_mongodb_that_is_not_there_at_start() {
+    let server = MongoServer::start().await.unwrap();
+    let bed = Bed::on(shared::kafka_brokers().await.unwrap(), server.uri()).await;
+    bed.create_topic(&bed.topic).await;
+    bed.event("Customer.Created", &json!({"userId": "c"})).await;
+    server.kill().await.unwrap();
+    let consumer = bed.start().await;
+    says(&consumer, "events.mongodb", Condition::Down).await;
+    // A member that waits keeps its partitions for longer than a session lasts.
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    server.restart().await.unwrap();
+    bed.drained().await;
+    assert!(bed.user("c").await.is_some());
+    consumer.stop().await;
+    bed.clear().await;
+}
