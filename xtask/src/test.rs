@@ -122,7 +122,7 @@ async fn dependencies() -> Result<()> {
     // Who may use what is a matter of the product: tests may use what they like.
     step::run(&mut check(&["--exclude-dev", "check", "bans"])).await?;
     let mut unused = Command::new(shear);
-    step::run(unused.args(["--locked", "--deny-warnings"]).current_dir(workspace())).await
+    step::run(unused.args(["--locked"]).current_dir(workspace())).await
 }
 
 /// `command` with the addresses of the services, which the first that needs them starts for all.
