@@ -1,2 +1,108 @@
-//! The `billwright` binary.
-fn main() {}
+//! The `billwright` binary: order worker, billing API and event consumer in one process, and the commands around them.
+
+mod answer;
+mod commands;
+mod config;
+mod env_vars;
+mod http;
+mod lifecycle;
+mod roles;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches};
+use config::{ConfigProblems, Source};
+
+use crate::{commands::Command, env_vars::Variable};
+
+/// Exit status for a wrong configuration, after `EX_CONFIG` of `sysexits.h`.
+const EXIT_CONFIGURATION: u8 = 78;
+
+/// Billz order worker and TelecomX billing, in one process.
+#[derive(Debug, clap::Parser)]
+#[command(
+    name = "billwright",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+fn main() -> ExitCode {
+    let matches = command_line().get_matches();
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    let source = Source::gather(flags(&matches));
+    telemetry::start_logging(&source);
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(cli.command.run(&source)));
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            // Standard error may be closed, and then nobody is left to tell.
+            let told = match error.downcast_ref::<ConfigProblems>() {
+                Some(problems) => commands::complain(problems),
+                None => commands::complain(format_args!("error: {error:#}")),
+            };
+            drop(told);
+            ExitCode::from(if error.is::<ConfigProblems>() {
+                EXIT_CONFIGURATION
+            } else {
+                1
+            })
+        }
+    }
+}
+
+/// The command line, with a flag for every variable whose value may be seen in a list of processes.
+fn command_line() -> clap::Command {
+    let flags = env_vars::ALL
+        .iter()
+        .filter(|variable| has_flag(variable))
+        .map(|variable| {
+            Arg::new(variable.name)
+                .long(flag_name(variable))
+                .global(true)
+                .value_name("VALUE")
+                .help(variable.about)
+                .help_heading(variable.section)
+                .hide_short_help(true)
+        });
+    Cli::command().args(flags)
+}
+
+fn has_flag(variable: &Variable) -> bool {
+    !variable.secret || variable.name.ends_with("_URI") || variable.name.ends_with("_URL")
+}
+
+fn flag_name(variable: &Variable) -> String {
+    variable.name.to_lowercase().replace('_', "-")
+}
+
+/// What the flags say, each for the variable of the same meaning.
+fn flags(matches: &ArgMatches) -> impl Iterator<Item = (&'static Variable, Option<String>)> {
+    env_vars::ALL
+        .iter()
+        .filter(|variable| has_flag(variable))
+        .map(|variable| {
+            let value = matches.get_one::<String>(variable.name).cloned();
+            (*variable, value)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_sound() {
+        super::command_line().debug_assert();
+    }
+}

@@ -1,0 +1,21 @@
+//! `billwright completions`: completions for a shell.
+
+use std::process::ExitCode;
+
+use crate::answer;
+
+/// The command's arguments.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Completions {
+    /// The shell.
+    shell: clap_complete::Shell,
+}
+
+impl Completions {
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut crate::command_line(), "billwright", &mut script);
+        answer::line(String::from_utf8(script)?)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

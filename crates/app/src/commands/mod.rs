@@ -1,0 +1,84 @@
+//! One file per command.
+
+mod completions;
+mod enqueue;
+mod events;
+mod jobs;
+mod print_docs;
+mod run;
+mod sandbox;
+
+use std::{
+    fmt::Display,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use billwright_worker::{
+    RedisSettings,
+    admin::{QueueAddress, QueueAdmin},
+};
+
+use crate::{
+    config::{ConfigProblems, Reader, RedisConfig, Source},
+    env_vars::BULLMQ_PREFIX,
+};
+
+/// What Billwright can be told to do.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Run the roles: order worker, billing API, event consumer.
+    Run(run::Run),
+    /// Run a stand-in for Billz and Telegram, to try everything without credentials.
+    Sandbox(sandbox::Sandbox),
+    /// Put a job on the queue.
+    Enqueue(enqueue::Enqueue),
+    /// Look at the queue's jobs and act on them.
+    Jobs(jobs::Jobs),
+    /// Look at the consumer of customer events and act on it.
+    Events(events::Events),
+    /// Print generated documentation.
+    PrintDocs(print_docs::PrintDocs),
+    /// Print completions for a shell.
+    Completions(completions::Completions),
+}
+
+impl Command {
+    /// Carries the command out.
+    pub(crate) async fn run(self, source: &Source) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Run(command) => command.run(source).await,
+            Self::Sandbox(command) => command.run().await,
+            Self::Enqueue(command) => command.run(source).await,
+            Self::Jobs(command) => command.run(source).await,
+            Self::Events(command) => command.run(source).await,
+            Self::PrintDocs(command) => command.run(),
+            Self::Completions(command) => command.run(),
+        }
+    }
+}
+
+/// The name of the queue; producers everywhere know it.
+const QUEUE: &str = "billz-operations";
+
+/// The queue, for commands that look at it or act on it.
+async fn queue(source: &Source) -> anyhow::Result<QueueAdmin> {
+    let mut reader = Reader::new(source);
+    let redis = RedisConfig::read(&mut reader);
+    let prefix = reader.text(&BULLMQ_PREFIX);
+    reader.finish()?;
+    let (Some(redis), Some(prefix)) = (redis, prefix) else {
+        return Err(ConfigProblems(Vec::new()).into());
+    };
+    let address = QueueAddress {
+        redis: RedisSettings { url: redis.url },
+        queue: QUEUE.to_owned(),
+        prefix,
+    };
+    Ok(QueueAdmin::connect(&address).await?)
+}
+
+/// Tells a person what went wrong, on standard error.
+pub(crate) fn complain(text: impl Display) -> io::Result<()> {
+    writeln!(io::stderr(), "{text}")
+}

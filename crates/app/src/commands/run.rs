@@ -1,0 +1,96 @@
+//! `billwright run`: the roles in one process, from the check of the configuration to the graceful stop.
+
+use std::{
+    net::IpAddr,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use billwright_domain::{HealthBoard, SystemClock};
+use futures_util::future::join_all;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::{Role, RunConfig, Source},
+    http::{self, Operations},
+    lifecycle,
+    roles::{self, Running},
+    telemetry,
+};
+
+/// The command's arguments.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  billwright run\n  billwright run --roles worker\n  billwright run --roles api,events --port 8080\n\nExit statuses: 0 stopped when told to, 1 failed, 2 wrong usage, 78 wrong configuration."
+)]
+pub(crate) struct Run {
+    /// The roles to run; by default every role whose configuration is there.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    roles: Option<Vec<Role>>,
+}
+
+impl Run {
+    pub(crate) async fn run(self, source: &Source) -> anyhow::Result<ExitCode> {
+        let config = RunConfig::read(source, self.roles.as_deref())?;
+        let metrics = telemetry::start_metrics()?;
+        for (role, runs, reason) in config.roles.explained() {
+            tracing::info!(%role, runs, reason, "role");
+        }
+        let health = HealthBoard::default();
+        let clock = SystemClock::shared();
+        let stop = lifecycle::stop_on_signals()?;
+        // The worker is prepared first: where its credentials are missing, nothing at all is started.
+        let worker = match config.worker {
+            Some(worker) => Some(roles::worker::prepare(worker, config.http.grace, Arc::clone(&clock)).await?),
+            None => None,
+        };
+        let listener = http::listen(&config.http).await?;
+        let address = listener.local_addr()?;
+
+        let stopping = Arc::new(AtomicBool::new(false));
+        let operations = Operations {
+            health: health.clone(),
+            metrics,
+            stopping: Arc::clone(&stopping),
+        };
+        let mut router = http::operations_router(operations);
+        let mut running: Vec<Running> = Vec::new();
+        if let Some(api) = config.api {
+            if api.is_open() && !is_loopback(address.ip()) {
+                tracing::warn!(%address, "the API is open to everybody who reaches this address; set `API_KEYS` or `API_JWT_JWKS_URL`, or `HOST=127.0.0.1`");
+            }
+            router = router.merge(roles::api::open(api, Arc::clone(&clock), health.clone()).await?);
+        }
+        if let Some(events) = config.events {
+            running.push(roles::events::start(events, Arc::clone(&clock), health.clone(), stop.clone()).await?);
+        }
+        if let Some(worker) = worker {
+            running.push(worker.start(health.clone(), stop.clone())?);
+        }
+        let router = router.fallback(billwright_api::not_found);
+        tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
+
+        let server = tokio::spawn(http::serve(listener, router, stop.clone(), config.http.grace));
+        stop.cancelled().await;
+        stopping.store(true, Ordering::Relaxed);
+        finish(server, running, &stop).await;
+        tracing::info!("stopped");
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Waits until the server and every role have finished what was in flight; each keeps to the grace period by itself.
+async fn finish(server: tokio::task::JoinHandle<()>, running: Vec<Running>, stop: &CancellationToken) {
+    debug_assert!(stop.is_cancelled());
+    let (outcome, _) = tokio::join!(server, join_all(running));
+    if let Err(error) = outcome {
+        tracing::error!(%error, "the HTTP server ended unexpectedly");
+    }
+}
+
+fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}

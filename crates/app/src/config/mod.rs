@@ -1,0 +1,127 @@
+//! The configuration: read from flags, the environment and `.env`, in that order, and checked as a whole, so that one
+//! report names every problem.
+
+mod billing;
+mod billz;
+mod http;
+mod mongo;
+mod redis;
+mod roles;
+mod source;
+
+use std::fmt;
+
+pub(crate) use self::{
+    billing::{ApiConfig, EventsConfig, JwtConfig},
+    billz::{BillzConfig, TelegramConfig, WorkerConfig},
+    http::HttpConfig,
+    mongo::MongoConfig,
+    redis::RedisConfig,
+    roles::{Role, Roles},
+    source::{Reader, Source},
+};
+use crate::env_vars::Variable;
+
+/// One thing that is wrong with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ConfigProblem {
+    /// The variable, flag or file.
+    pub(crate) name: String,
+    /// What was found; of a secret only its length.
+    pub(crate) found: String,
+    /// What would have been right.
+    pub(crate) expected: String,
+}
+
+impl fmt::Display for ConfigProblem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{}: found {}, expected {}",
+            self.name, self.found, self.expected
+        )
+    }
+}
+
+/// Everything that is wrong with the configuration; never empty. The process ends with exit status 78.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ConfigProblems(pub(crate) Vec<ConfigProblem>);
+
+impl fmt::Display for ConfigProblems {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.0.len();
+        writeln!(
+            formatter,
+            "the configuration has {count} problem{}; nothing was started",
+            if count == 1 { "" } else { "s" }
+        )?;
+        for problem in &self.0 {
+            writeln!(formatter, "  {problem}")?;
+        }
+        write!(
+            formatter,
+            "every variable is described by `billwright print-docs configuration`"
+        )
+    }
+}
+
+impl std::error::Error for ConfigProblems {}
+
+/// Everything that `billwright run` needs.
+#[derive(Debug)]
+pub(crate) struct RunConfig {
+    /// Which roles run and why.
+    pub(crate) roles: Roles,
+    /// The HTTP server.
+    pub(crate) http: HttpConfig,
+    /// The order worker, if it runs.
+    pub(crate) worker: Option<WorkerConfig>,
+    /// The API, if it runs.
+    pub(crate) api: Option<ApiConfig>,
+    /// The consumer of customer events, if it runs.
+    pub(crate) events: Option<EventsConfig>,
+}
+
+impl RunConfig {
+    /// Reads and checks all of it.
+    pub(crate) fn read(source: &Source, wanted: Option<&[Role]>) -> Result<Self, ConfigProblems> {
+        let mut reader = Reader::new(source);
+        let roles = Roles::choose(source, wanted);
+        let http = HttpConfig::read(&mut reader);
+        let databases = MongoConfig::read(&mut reader, roles.has_billz(), roles.has_billing());
+        let worker = roles
+            .runs(Role::Worker)
+            .then(|| WorkerConfig::read(&mut reader, databases.billz.clone()));
+        let api = roles
+            .runs(Role::Api)
+            .then(|| ApiConfig::read(&mut reader, databases.billing.clone()));
+        let events = roles
+            .runs(Role::Events)
+            .then(|| EventsConfig::read(&mut reader, databases.billing.clone()));
+        reader.finish()?;
+        let (Some(http), worker, api, events) = (http, worker.flatten(), api.flatten(), events.flatten()) else {
+            return Err(ConfigProblems(vec![]));
+        };
+        Ok(Self {
+            roles,
+            http,
+            worker,
+            api,
+            events,
+        })
+    }
+}
+
+/// A problem with `variable`, whose value `found` is only shown if it is no secret.
+fn problem(variable: &Variable, found: Option<&str>, expected: impl Into<String>) -> ConfigProblem {
+    let found = match found {
+        None => "nothing".to_owned(),
+        Some(text) if variable.secret => format!("a value of {} characters", text.chars().count()),
+        Some(text) => format!("`{text}`"),
+    };
+    ConfigProblem {
+        name: variable.name.to_owned(),
+        found,
+        expected: expected.into(),
+    }
+}

@@ -1,0 +1,161 @@
+//! The HTTP server: health and metrics for every role, and the API where it runs.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use billwright_domain::{Condition, HealthBoard};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+use crate::config::HttpConfig;
+
+/// How long a client may take to send the head of a request.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The most connections at a time; further ones wait in the system's queue.
+const MOST_CONNECTIONS: usize = 4096;
+
+/// What the operations routes need to know.
+#[derive(Clone)]
+pub(crate) struct Operations {
+    /// The condition of the dependencies.
+    pub(crate) health: HealthBoard,
+    /// Renders the metrics.
+    pub(crate) metrics: PrometheusHandle,
+    /// Set once the process is stopping: readiness is red from then on.
+    pub(crate) stopping: Arc<AtomicBool>,
+}
+
+/// The routes that are there whatever the roles.
+pub(crate) fn operations_router(operations: Operations) -> Router {
+    Router::new()
+        .route("/health", get(ready))
+        .route("/health/live", get(live))
+        .route("/health/ready", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(operations)
+}
+
+/// Alive as long as it answers.
+async fn live() -> Json<Value> {
+    Json(json!({ "status": "up", "version": env!("CARGO_PKG_VERSION") }))
+}
+
+/// Ready when every dependency works at least in part, each by name.
+async fn ready(State(operations): State<Operations>) -> Response {
+    let dependencies = operations.health.all();
+    let (status, word) = if operations.stopping.load(Ordering::Relaxed) {
+        (StatusCode::SERVICE_UNAVAILABLE, "stopping")
+    } else {
+        match operations.health.worst() {
+            Condition::Up => (StatusCode::OK, "up"),
+            Condition::Degraded => (StatusCode::OK, "degraded"),
+            Condition::Down => (StatusCode::SERVICE_UNAVAILABLE, "down"),
+        }
+    };
+    (status, Json(json!({ "status": word, "dependencies": dependencies }))).into_response()
+}
+
+async fn metrics(State(operations): State<Operations>) -> Response {
+    operations.metrics.run_upkeep();
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
+        operations.metrics.render(),
+    )
+        .into_response()
+}
+
+/// Takes the port, so that a port that is taken already ends the start with a clear message.
+pub(crate) async fn listen(config: &HttpConfig) -> anyhow::Result<TcpListener> {
+    let taken = |address: SocketAddr| {
+        format!("cannot listen on {address}; set `PORT` to a free port, or stop what holds this one")
+    };
+    if let Some(host) = config.host {
+        let address = SocketAddr::new(host, config.port);
+        return TcpListener::bind(address).await.with_context(|| taken(address));
+    }
+    // Node listened on IPv6 and IPv4 alike; a machine without IPv6 gets IPv4 alone.
+    let both = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), config.port);
+    let only = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), config.port);
+    match TcpListener::bind(both).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Err(error).with_context(|| taken(both)),
+        Err(_) => TcpListener::bind(only).await.with_context(|| taken(only)),
+    }
+}
+
+/// Serves until `stop`, then finishes the requests that are under way for at most `grace`.
+pub(crate) async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, grace: Duration) {
+    let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        let Some((stream, peer, place)) = accepted else {
+            continue;
+        };
+        let router = router.clone();
+        let service = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+            request.extensions_mut().insert(axum::extract::ConnectInfo(peer));
+            router.clone().oneshot(request)
+        });
+        let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(async move {
+            // A client that breaks off is no fault of ours and needs no word in the log.
+            drop(connection.await);
+            drop(place);
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
+        tracing::warn!(
+            grace_seconds = grace.as_secs(),
+            "some HTTP requests did not end within the grace period and were cut off"
+        );
+    }
+}
+
+/// The next connection, with its place among those that may be open.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(tokio::net::TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, peer)) => {
+            // Answers are small and complete; waiting for more to send with them only delays them.
+            drop(stream.set_nodelay(true));
+            Some((stream, peer, place))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a connection could not be accepted; trying again");
+            // Out of file handles: only time helps, and a busy loop would take it from those who could free some.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            None
+        }
+    }
+}

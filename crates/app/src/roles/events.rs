@@ -1,0 +1,22 @@
+//! The consumer of customer events.
+
+use std::sync::Arc;
+
+use billwright_domain::{Clock, HealthBoard};
+use billwright_store::Mongo;
+use tokio_util::sync::CancellationToken;
+
+use super::Running;
+use crate::config::EventsConfig;
+
+/// Starts the consumer. Kafka and MongoDB may be away.
+pub(crate) async fn start(
+    config: EventsConfig,
+    clock: Arc<dyn Clock>,
+    health: HealthBoard,
+    stop: CancellationToken,
+) -> anyhow::Result<Running> {
+    let mongo = Mongo::open(&config.mongo).await?;
+    let handle = billwright_events::start(config.settings, mongo, clock, health, stop);
+    Ok(Box::pin(handle.finished()))
+}
