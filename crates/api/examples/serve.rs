@@ -9,6 +9,7 @@ use billwright_store::{Mongo, MongoSettings};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let mut arguments = std::env::args().skip(1);
     let uri = arguments
         .next()

@@ -19,10 +19,15 @@ use tokio::{
 use crate::{error::ApiError, state::AppState};
 
 /// How long a request may take before MongoDB is asked whether it is still there.
-const SUSPICIOUS_AFTER: Duration = Duration::from_millis(500);
+const SUSPICIOUS_AFTER: Duration = Duration::from_millis(300);
 
-/// How long MongoDB may take to say so. Together with the time above less than a second.
-const ANSWERS_WITHIN: Duration = Duration::from_millis(400);
+/// How long MongoDB may take to say so, and how often it is asked before it is taken to be away. Together with the time
+/// above less than a second.
+const ANSWERS_WITHIN: Duration = Duration::from_millis(300);
+const ASKED: usize = 2;
+
+/// A wait that took this much longer than it should have tells of a machine that is too busy to judge anybody by.
+const TOO_BUSY_TO_TELL: Duration = Duration::from_millis(50);
 
 /// What is known about MongoDB.
 pub(crate) struct Availability {
@@ -76,16 +81,31 @@ impl Availability {
         if asked_in_vain.is_some_and(|at| at >= waiting_since) {
             return false;
         }
-        let answers = matches!(
-            tokio::time::timeout(ANSWERS_WITHIN, self.mongo.ping()).await,
-            Ok(Ok(()))
-        );
+        let answers = self.answers_when_asked().await;
         if answers {
             self.note_answer();
         } else {
             *asked_in_vain = Some(Instant::now());
         }
         answers
+    }
+
+    async fn answers_when_asked(&self) -> bool {
+        for _ in 0..ASKED {
+            let asked_at = Instant::now();
+            match tokio::time::timeout(ANSWERS_WITHIN, self.mongo.ping()).await {
+                Ok(Ok(())) => return true,
+                Ok(Err(error)) => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(error, "MongoDB left a request waiting and is away");
+                    return false;
+                }
+                Err(_) if asked_at.elapsed() > ANSWERS_WITHIN + TOO_BUSY_TO_TELL => return true,
+                Err(_) => {}
+            }
+        }
+        tracing::warn!("MongoDB left a request waiting and does not answer");
+        false
     }
 
     /// Ends once MongoDB is known to be away.

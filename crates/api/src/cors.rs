@@ -86,7 +86,7 @@ impl CorsOrigins {
                     name("x-remaining-billings"),
                     name("x-total-count"),
                 ])
-                .max_age(std::time::Duration::from_secs(600)),
+                .max_age(std::time::Duration::from_mins(10)),
         )
     }
 }

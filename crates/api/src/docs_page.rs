@@ -80,7 +80,7 @@ impl Page<'_> {
         }
         html.push_str("<h2>Shapes</h2>\n");
         for (name, schema) in pairs(&self.document["components"]["schemas"]) {
-            self.shape(name, schema, &mut html);
+            Self::shape(name, schema, &mut html);
         }
         html.push_str("</main>\n</body>\n</html>\n");
         html
@@ -144,7 +144,7 @@ impl Page<'_> {
         html.push_str("</table></div></section>\n");
     }
 
-    fn shape(&self, name: &str, schema: &Value, html: &mut String) {
+    fn shape(name: &str, schema: &Value, html: &mut String) {
         let _ = writeln!(
             html,
             "<section id=\"shape-{0}\"><h3>{0}</h3>{1}<div class=\"wide\"><table><tr><th>Field</th><th>Value</th><th>Meaning</th></tr>",
@@ -246,9 +246,9 @@ fn pairs(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
 /// Paragraphs of the document's prose.
 fn prose(text: &str) -> String {
     let paragraphs = text.split("\n\n").filter(|paragraph| !paragraph.trim().is_empty());
-    paragraphs
-        .map(|paragraph| format!("<p>{}</p>", inline(paragraph)))
-        .collect()
+    paragraphs.fold(String::new(), |html, paragraph| {
+        html + "<p>" + &inline(paragraph) + "</p>"
+    })
 }
 
 /// Text with what stands between back-ticks as code.

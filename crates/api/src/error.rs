@@ -318,7 +318,7 @@ impl IntoResponse for ApiError {
             // Whole seconds, rounded up: whoever comes back then is let in.
             headers.insert(
                 header::RETRY_AFTER,
-                HeaderValue::from(wait.as_millis().div_ceil(1000).max(1) as u64),
+                HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)),
             );
         }
         if status == StatusCode::UNAUTHORIZED {

@@ -49,7 +49,7 @@ const ALGORITHMS: [Algorithm; 6] = [
 ];
 
 /// How long a key set is used before it is fetched again.
-const KEPT_FOR: Duration = Duration::from_secs(60 * 60);
+const KEPT_FOR: Duration = Duration::from_hours(1);
 
 /// How long a key that is not in the set is taken to be missing, so that made-up tokens do not have the set fetched on
 /// every request.

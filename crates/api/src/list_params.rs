@@ -89,6 +89,7 @@ impl ListParams {
                 );
             }
             let limit = limit.unwrap_or(USUAL_PAGE);
+            let position = Box::new(position);
             query.window = Window::After { limit, position };
         } else if limit.is_some() || page.is_some() {
             let limit = limit.unwrap_or(USUAL_PAGE);
@@ -125,7 +126,7 @@ pub(crate) enum Place {
     /// A page by its number.
     Page(u64),
     /// What comes after a document.
-    After(Position),
+    After(Box<Position>),
 }
 
 /// The filters that the query names. `userId` is left alone where the path has named the user.

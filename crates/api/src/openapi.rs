@@ -50,7 +50,7 @@ struct Document;
 static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(|| {
     let (_, paths) = OpenApiRouter::new().nest("/api", router::calls()).split_for_parts();
     let mut document = Document::openapi().merge_from(paths);
-    document.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
     let components = document.components.get_or_insert_default();
     components.add_security_scheme(
         "apiKey",
@@ -117,10 +117,9 @@ fn add_what_all_share(method: &HttpMethod, operation: &mut Operation) {
             .or_insert_with(|| RefOr::T(error_response(description)));
     }
     if matches!(method, HttpMethod::Delete) {
-        // A key that cannot be one.
         responses
             .entry("400".to_owned())
-            .or_insert_with(|| RefOr::T(error_response("The `Idempotency-Key` is wrong")));
+            .or_insert_with(|| RefOr::T(error_response("A header is wrong")));
     }
     for (status, response) in responses.iter_mut() {
         if let RefOr::T(response) = response {

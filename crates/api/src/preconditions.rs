@@ -8,7 +8,7 @@ pub(crate) fn etag(version: Version) -> String {
     format!("\"{version}\"")
 }
 
-/// What `If-Match` asks of the stored document. A tag that is none of ours, or a weak one, matches nothing.
+/// What `If-Match` asks of the stored document. What is none of our tags, or a weak one, matches nothing.
 pub(crate) fn if_match(headers: &HeaderMap) -> Option<Precondition> {
     headers.contains_key(header::IF_MATCH).then(|| {
         let mut versions = Vec::new();
@@ -66,6 +66,9 @@ mod tests {
         );
         assert_eq!(given("*"), Some(Precondition::Exists));
         assert_eq!(given(&format!("W/{TAG}")), Some(Precondition::OneOf(Vec::new())));
+        for unknown in ["", "abc", "\"abc"] {
+            assert_eq!(given(unknown), Some(Precondition::OneOf(Vec::new())), "{unknown}");
+        }
         assert_eq!(if_match(&HeaderMap::new()), None);
     }
 

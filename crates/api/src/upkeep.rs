@@ -25,7 +25,7 @@ const WHILE_DOWN: Duration = Duration::from_millis(250);
 const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
 /// How often callers who are gone are forgotten.
-const TIDY_EVERY: Duration = Duration::from_secs(60);
+const TIDY_EVERY: Duration = Duration::from_mins(1);
 
 /// Runs for as long as the API does.
 pub(crate) async fn run(state: AppState, health: HealthBoard) {

@@ -377,6 +377,10 @@ pub fn date(value: &Value) -> Result<Option<DateTime<Utc>>, Mismatch> {
     };
     let found = match value {
         Value::Null => return Ok(None),
+        // Less than a millisecond is none; such small numbers no decimal can hold.
+        Value::Number(number) if number.as_f64().is_some_and(|double| double.abs() < 1.0) => {
+            Some(DateTime::UNIX_EPOCH)
+        }
         Value::Number(number) => milliseconds(&number.to_string()),
         Value::String(text) if text.trim().is_empty() => return Ok(None),
         Value::String(text) => date_of_text(text.trim()),
@@ -488,6 +492,7 @@ mod tests {
             json!("2025-10-15T05:00:00+05:00"),
             json!(1_760_486_400_000_i64),
             json!("1760486400000"),
+            json!(1_760_486_400_000.9),
         ] {
             assert_eq!(date(&form).unwrap(), Some(expected), "{form}");
         }

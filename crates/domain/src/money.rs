@@ -15,6 +15,9 @@ use crate::input::Mismatch;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Money(Decimal);
 
+/// The largest whole number up to which a double holds each one: above it amounts one apart look the same.
+const LARGEST_EXACT: u64 = 9_007_199_254_740_991;
+
 /// A number in the form in which the historical services stored it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum StoredNumber {
@@ -34,6 +37,9 @@ impl Money {
             return Err(Mismatch::expected("an amount of zero or more"));
         }
         let amount = amount.normalize();
+        if amount > Decimal::from(LARGEST_EXACT) {
+            return Err(Mismatch::expected("an amount of at most 9007199254740991"));
+        }
         match amount.to_f64().and_then(decimal_of_double) {
             Some(back) if back == amount => Ok(Self(amount)),
             _ => Err(Mismatch::expected(
@@ -144,6 +150,8 @@ mod tests {
     fn refuses_what_a_double_cannot_hold() {
         for bad in [
             json!(9_007_199_254_740_993_u64),
+            json!(9_007_199_254_740_992_u64),
+            json!(1e20),
             json!("0.12345678901234567890"),
             json!(-1),
             json!("-0.5"),

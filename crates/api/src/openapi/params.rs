@@ -37,19 +37,17 @@ pub(crate) struct OfUserPath {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListQueryParams {
-    /// The most documents to answer; 50 where only `page` or `cursor` is given.
-    #[param(minimum = 1, maximum = 1000)]
+    /// The most documents to answer; 50 where only `page` is given. The `Link` header leads to the next part of the list.
+    #[param(minimum = 1, maximum = 1000, nullable = false)]
     limit: Option<u32>,
     /// The number of the page, from 1.
-    #[param(minimum = 1, maximum = 1_000_000)]
+    #[param(minimum = 1, maximum = 1_000_000, nullable = false)]
     page: Option<u32>,
-    /// Where to go on, from a `Link` header; not together with `page`.
-    cursor: Option<String>,
     /// Answer `X-Total-Count`.
     #[param(schema_with = truth, required = false)]
     count: Option<bool>,
     /// Only documents whose `userId` or `billingId` begins with this.
-    #[param(max_length = 200)]
+    #[param(max_length = 200, nullable = false)]
     q: Option<String>,
 }
 
@@ -61,11 +59,13 @@ pub(crate) struct UserListParams {
     #[param(schema_with = order_of_users, required = false)]
     sort: Option<String>,
     /// Only the user with this `userId`.
+    #[param(nullable = false)]
     user_id: Option<String>,
     /// Only users that are active, or not.
     #[param(schema_with = truth, required = false)]
     is_active: Option<bool>,
     /// Only users who live in this city.
+    #[param(nullable = false)]
     city: Option<String>,
 }
 
@@ -74,6 +74,7 @@ pub(crate) struct UserListParams {
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 pub(crate) struct OfUserParam {
     /// Only billings of the user with this `userId`.
+    #[param(nullable = false)]
     user_id: Option<String>,
 }
 
@@ -89,10 +90,10 @@ pub(crate) struct BillingListParams {
     #[param(schema_with = truth, required = false)]
     is_paid: Option<bool>,
     /// Only billings that are due before this moment.
-    #[param(format = Date)]
+    #[param(format = Date, nullable = false)]
     due_before: Option<String>,
     /// Only billings that are due after this moment.
-    #[param(format = Date)]
+    #[param(format = Date, nullable = false)]
     due_after: Option<String>,
 }
 
@@ -101,7 +102,14 @@ pub(crate) struct BillingListParams {
 #[into_params(parameter_in = Header)]
 pub(crate) struct IdempotencyHeader {
     /// Carries out the write once, however often it is sent with this key within 24 hours, and answers alike.
-    #[param(rename = "Idempotency-Key", min_length = 1, max_length = 255)]
+    #[param(
+        rename = "Idempotency-Key",
+        example = "8e03978e-40d5-43dd-bc93-6894a57f9324",
+        min_length = 1,
+        max_length = 255,
+        pattern = "^[!-~]([ -~]*[!-~])?$",
+        nullable = false
+    )]
     idempotency_key: Option<String>,
 }
 
@@ -110,6 +118,11 @@ pub(crate) struct IdempotencyHeader {
 #[into_params(parameter_in = Header)]
 pub(crate) struct IfMatchHeader {
     /// The `ETag` of the version that is to be changed; the write is refused (412) if it is another one.
-    #[param(rename = "If-Match")]
+    #[param(
+        rename = "If-Match",
+        pattern = "^(\\*|\"[0-9a-f]{32}\")$",
+        example = "*",
+        nullable = false
+    )]
     if_match: Option<String>,
 }

@@ -3,7 +3,7 @@
 use billwright_store::billing::lists::Listed;
 use utoipa::openapi::{
     ObjectBuilder, RefOr, Type,
-    schema::{Object, Schema, SchemaType},
+    schema::{AnyOfBuilder, Object, Schema, SchemaType},
 };
 
 fn one_of_types(types: impl IntoIterator<Item = Type>) -> ObjectBuilder {
@@ -41,23 +41,52 @@ pub(super) fn boolean() -> RefOr<Schema> {
     done(schema)
 }
 
-/// A whole number of zero or more, or text that holds one.
+/// A number of zero or more that a double holds exactly, or text that holds one.
 pub(super) fn number() -> RefOr<Schema> {
-    done(
-        one_of_types([Type::Number, Type::String, Type::Boolean, Type::Null])
-            .minimum(Some(0))
-            .pattern(Some(r"^[0-9]{1,12}(\.[0-9]{1,2})?$")),
-    )
+    let bounded = |kind, least: f64| {
+        ObjectBuilder::new()
+            .schema_type(kind)
+            .minimum(Some(least))
+            .maximum(Some(LARGEST_EXACT))
+    };
+    let text = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some(r"^[0-9]{1,12}(\.[0-9]{1,2})?$"));
+    let alternatives = AnyOfBuilder::new()
+        .item(bounded(Type::Integer, 0.0))
+        .item(bounded(Type::Number, 0.01))
+        .item(text)
+        .item(one_of_types([Type::Boolean, Type::Null]));
+    RefOr::T(Schema::AnyOf(alternatives.build()))
 }
+
+/// The largest whole number up to which a double holds each one.
+const LARGEST_EXACT: f64 = 9_007_199_254_740_991.0;
+
+/// The form in which a date is described. More are taken, such as one with a time zone.
+const ISO_DATE: &str = r"^[1-9][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])(T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,3})?Z?)?$";
+
+/// The first millisecond of the year 1 and the last one of the year 9999.
+const FIRST_MILLISECOND: i64 = -62_135_596_800_000;
+const LAST_MILLISECOND: i64 = 253_402_300_799_999;
 
 /// A date in ISO 8601 form, or milliseconds since 1970.
 pub(super) fn date() -> RefOr<Schema> {
-    done(one_of_types([Type::String, Type::Integer]))
+    date_of_types([Type::String, Type::Number])
 }
 
 /// A date, or none.
 pub(super) fn date_or_nothing() -> RefOr<Schema> {
-    done(one_of_types([Type::String, Type::Integer, Type::Null]))
+    date_of_types([Type::String, Type::Number, Type::Null])
+}
+
+fn date_of_types(types: impl IntoIterator<Item = Type>) -> RefOr<Schema> {
+    done(
+        one_of_types(types)
+            .pattern(Some(ISO_DATE))
+            .minimum(Some(FIRST_MILLISECOND))
+            .maximum(Some(LAST_MILLISECOND)),
+    )
 }
 
 /// A boolean in a query.

@@ -40,9 +40,10 @@ pub(crate) async fn list_response(
 ) -> Result<Response, ApiError> {
     let format = Format::wanted(headers);
     let total = async {
-        match params.count {
-            true => state.store.count(&params.query).await.map(Some),
-            false => Ok(None),
+        if params.count {
+            state.store.count(&params.query).await.map(Some)
+        } else {
+            Ok(None)
         }
     };
     let (part, total) = tokio::try_join!(part(state, &params, format), total)?;
@@ -112,7 +113,7 @@ async fn part(state: &AppState, params: &ListParams, format: Format) -> Result<P
             let more = state.store.end_of_part(query).await?;
             let more = more.map(|position| match params.page {
                 Some(page) => Place::Page(page + 1),
-                None => Place::After(position),
+                None => Place::After(Box::new(position)),
             });
             let mut batches = state.store.list(query, false).await?;
             let first = batches.next().await?;
@@ -128,7 +129,10 @@ async fn part(state: &AppState, params: &ListParams, format: Format) -> Result<P
 fn place_after(params: &ListParams, last: &RawDocument) -> Option<Place> {
     match params.page {
         Some(page) => Some(Place::Page(page + 1)),
-        None => params.query.position_of(last).map(Place::After),
+        None => params
+            .query
+            .position_of(last)
+            .map(|position| Place::After(Box::new(position))),
     }
 }
 
@@ -172,7 +176,7 @@ impl Writer {
             }
             Format::Csv => csv::write_document(self.listed, document, &mut self.text),
         }
-        .map_err(|error| unreadable("users, billings", error))
+        .map_err(|error| unreadable(document, &error))
     }
 
     fn end(&mut self) {

@@ -79,8 +79,8 @@ fn holding(status: u16, document: &RawDocument) -> Result<StoredAnswer, StoreErr
 
 fn text_of(document: &RawDocument) -> Result<String, StoreError> {
     let mut text = Vec::with_capacity(document.as_bytes().len() * 2);
-    json::write_document(document, &mut text).map_err(|error| unreadable("users, billings", error))?;
-    String::from_utf8(text).map_err(|error| unreadable("users, billings", error))
+    json::write_document(document, &mut text).map_err(|error| unreadable(document, &error))?;
+    String::from_utf8(text).map_err(|error| unreadable(document, &error))
 }
 
 /// The response that an answer stands for.

@@ -341,7 +341,7 @@ async fn an_index_serves_every_filter_and_every_order() {
                 let all = whole(listed, Vec::new(), order, Window::Whole);
                 let document = store.list(&all, false).await.unwrap().next().await.unwrap().unwrap();
                 let third = document.documents().unwrap().nth(2).unwrap().unwrap();
-                let position = all.position_of(third).unwrap();
+                let position = Box::new(all.position_of(third).unwrap());
                 for window in [Window::Whole, page.clone(), Window::After { limit: 10, position }] {
                     let query = whole(listed, Vec::new(), order, window);
                     let plan = store.explain(&query).await.unwrap();

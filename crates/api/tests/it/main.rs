@@ -1,4 +1,5 @@
 //! The API over real HTTP and a real MongoDB.
+#![expect(clippy::unwrap_used, reason = "a test ends where a step fails")]
 
 mod access;
 mod billings;

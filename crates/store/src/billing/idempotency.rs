@@ -16,10 +16,10 @@ use crate::{StoreError, values};
 pub const COLLECTION: &str = "idempotency";
 
 /// How long an answer is kept.
-pub const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+pub const KEPT_FOR: Duration = Duration::from_hours(24);
 
 /// How long a claim holds without an answer, as when its process died. Longer than any write may take.
-pub const CLAIM_HOLDS_FOR: Duration = Duration::from_secs(60);
+pub const CLAIM_HOLDS_FOR: Duration = Duration::from_mins(1);
 
 /// An answer to a write.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -77,7 +77,7 @@ pub enum Window {
         /// How many.
         limit: u32,
         /// Where to go on.
-        position: Position,
+        position: Box<Position>,
     },
 }
 
