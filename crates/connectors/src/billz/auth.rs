@@ -148,20 +148,13 @@ impl Billz {
             urgency: Urgency::Payment,
             ..context.clone()
         };
-        let answer = match self.run(&context, &call, None, operation).await {
+        let answer = match self.run(&context, &call, None, &logged_in, operation).await {
             Ok(answer) => answer,
             // What is refused here is the secret, with whatever status.
             Err(BillzError::Refused { text, .. }) => return Err(BillzError::Unauthorized { text }),
             Err(error) => return Err(error),
         };
-        let code = decimal(&answer["code"]).ok().flatten();
-        if code.is_some_and(|code| code != 200.into()) {
-            let text = wire::text(&answer, "message").map_or_else(|| "no reason given".to_owned(), redact::text);
-            return Err(BillzError::Unauthorized { text });
-        }
-        let Some(access_token) = wire::text(&answer["data"], "access_token") else {
-            return Err(unreadable("login", Effect::Repeatable, redact::shape(&answer)));
-        };
+        let access_token = wire::text(&answer["data"], "access_token").unwrap_or_default();
         let now = self.clock().now();
         let told = decimal(&answer["data"]["expires_in"])
             .ok()
@@ -176,6 +169,19 @@ impl Billz {
             access_token: access_token.to_owned().into(),
             expires_at,
         })
+    }
+}
+
+/// An answer to the login, if it holds a token.
+fn logged_in(answer: Value) -> Result<Value, BillzError> {
+    let code = decimal(&answer["code"]).ok().flatten();
+    if code.is_some_and(|code| code != 200.into()) {
+        let text = wire::text(&answer, "message").map_or_else(|| "no reason given".to_owned(), redact::text);
+        return Err(BillzError::Unauthorized { text });
+    }
+    match wire::text(&answer["data"], "access_token") {
+        Some(_) => Ok(answer),
+        None => Err(unreadable("login", Effect::Repeatable, redact::shape(&answer))),
     }
 }
 

@@ -78,8 +78,12 @@ impl BillzCalls {
         &self.billz
     }
 
-    pub(super) async fn send(&self, call: Call) -> Result<Value, BillzError> {
-        self.billz.call(&self.context, call).await
+    pub(super) async fn send<T>(
+        &self,
+        call: Call,
+        read: impl Fn(Value) -> Result<T, BillzError>,
+    ) -> Result<T, BillzError> {
+        self.billz.call(&self.context, call, read).await
     }
 
     /// The client with this phone number (`GET /v1/client`). Whether Billz's filter is exact is not documented, so that
@@ -122,10 +126,13 @@ impl BillzCalls {
         if let Some(last_name) = client.last_name.as_deref().filter(|name| !name.is_empty()) {
             body["last_name"] = last_name.into();
         }
-        let answer = self.send(Call::post("create_client", &["v1", "client"], body)).await?;
-        wire::made_id(&answer)
-            .and_then(|id| BillzClientId::parse(id).ok())
-            .ok_or_else(|| unreadable("create_client", Effect::Write, redact::shape(&answer)))
+        let call = Call::post("create_client", &["v1", "client"], body);
+        self.send(call, |answer| {
+            wire::made_id(&answer)
+                .and_then(|id| BillzClientId::parse(id).ok())
+                .ok_or_else(|| unreadable("create_client", Effect::Write, redact::shape(&answer)))
+        })
+        .await
     }
 
     /// Creates a draft (`POST /v2/order`). The cash box is the configured one, else the shop's first, which is looked up
@@ -136,16 +143,20 @@ impl BillzCalls {
         if !comment.is_empty() {
             body["comment"] = comment.into();
         }
-        let answer = self.send(Call::post("create_order", &["v2", "order"], body)).await?;
-        let id = wire::made_id(&answer)
-            .or_else(|| wire::text(&answer, "result"))
-            .and_then(|id| BillzOrderId::parse(id).ok())
-            .ok_or_else(|| unreadable("create_order", Effect::Write, redact::shape(&answer)))?;
-        let number = wire::text(&answer["data"], "order_number").or_else(|| wire::text(&answer, "order_number"));
-        Ok(Draft {
-            id,
-            number: number.map(str::to_owned),
+        let call = Call::post("create_order", &["v2", "order"], body);
+        self.send(call, |answer| {
+            let answer = changed("create_order", answer)?;
+            let id = wire::made_id(&answer)
+                .or_else(|| wire::text(&answer, "result"))
+                .and_then(|id| BillzOrderId::parse(id).ok())
+                .ok_or_else(|| unreadable("create_order", Effect::Write, redact::shape(&answer)))?;
+            let number = wire::text(&answer["data"], "order_number").or_else(|| wire::text(&answer, "order_number"));
+            Ok(Draft {
+                id,
+                number: number.map(str::to_owned),
+            })
         })
+        .await
     }
 
     /// Adds a line to a draft (`POST /v2/order-product/{id}`). Never to be repeated without a look: it may add up.
@@ -160,38 +171,30 @@ impl BillzCalls {
         if let Some(seller) = &line.seller {
             body["seller_ids"] = json!([seller]);
         }
-        let answer = self
-            .send(Call::post("add_item", &["v2", "order-product", order.as_str()], body))
-            .await?;
-        Ok(wire::cart(&answer))
+        let call = Call::post("add_item", &["v2", "order-product", order.as_str()], body);
+        self.send(call, |answer| {
+            changed("add_item", answer).map(|answer| wire::cart(&answer))
+        })
+        .await
     }
 
     /// Attaches a client to a draft (`PUT /v2/order-customer-new/{id}`). Sets a value, so that repeating it is harmless.
     /// The lines in its answer are not to be relied on: the documented example lists none.
     pub async fn attach_client(&self, order: &BillzOrderId, client: &BillzClientId) -> Result<Cart, BillzError> {
         let body = json!({"customer_id": client, "check_auth_code": false});
-        let answer = self
-            .send(Call::put(
-                "attach_client",
-                &["v2", "order-customer-new", order.as_str()],
-                body,
-            ))
-            .await?;
-        Ok(wire::cart(&answer))
+        let call = Call::put("attach_client", &["v2", "order-customer-new", order.as_str()], body);
+        self.send(call, |answer| {
+            changed("attach_client", answer).map(|answer| wire::cart(&answer))
+        })
+        .await
     }
 
     /// Sets the *new total* of a draft (`POST /v2/order-manual-discount/{id}`, unit `CURRENCY`). Gives the total that the
     /// answer holds, if any. Sets a value, so that repeating it is harmless.
     pub async fn discount(&self, order: &BillzOrderId, new_total: Money) -> Result<Option<Money>, BillzError> {
         let body = json!({"discount_unit": "CURRENCY", "discount_value": new_total});
-        let answer = self
-            .send(Call::post(
-                "discount",
-                &["v2", "order-manual-discount", order.as_str()],
-                body,
-            ))
-            .await?;
-        Ok(wire::total(&answer))
+        let call = Call::post("discount", &["v2", "order-manual-discount", order.as_str()], body);
+        self.send(call, |answer| Ok(wire::total(&answer))).await
     }
 
     /// Parks a draft (`POST /v2/order/create_postpone`), which locks its stock `until` then, by the shop's local time; of
@@ -199,27 +202,23 @@ impl BillzCalls {
     pub async fn park(&self, order: &BillzOrderId, comment: &str, until: NaiveDateTime) -> Result<Sale, BillzError> {
         let time = until.format("%Y-%m-%d %H:%M:%S").to_string();
         let body = json!({"order_id": order, "comment": comment, "time": time});
-        let answer = self
-            .send(Call::post("park", &["v2", "order", "create_postpone"], body))
-            .await?;
-        let sale = Sale::from_json(answer).map_err(|shape| unreadable("park", Effect::Write, shape))?;
-        match sale.state {
-            SaleState::Parked => Ok(sale),
-            // An answer that shows another state was given before the change happened.
-            _ => Err(unreadable("park", Effect::Write, redact::shape(&sale.raw))),
-        }
+        let call = Call::post("park", &["v2", "order", "create_postpone"], body);
+        self.send(call, |answer| {
+            let sale = Sale::from_json(answer).map_err(|shape| unreadable("park", Effect::Write, shape))?;
+            match sale.state {
+                SaleState::Parked => Ok(sale),
+                // An answer that shows another state was given before the change happened.
+                _ => Err(unreadable("park", Effect::Write, redact::shape(&sale.raw))),
+            }
+        })
+        .await
     }
 
     /// Makes a parked sale a draft again (`POST /v2/order/return-postpone`), which frees its stock.
     pub async fn return_from_park(&self, order: &BillzOrderId) -> Result<(), BillzError> {
         let body = json!({"order_id": order});
-        self.send(Call::post(
-            "return_from_park",
-            &["v2", "order", "return-postpone"],
-            body,
-        ))
-        .await
-        .map(drop)
+        let call = Call::post("return_from_park", &["v2", "order", "return-postpone"], body);
+        self.send(call, |_| Ok(())).await
     }
 
     /// Pays a draft or a parked sale (`POST /v2/order-payment/{id}`), for good. Never to be repeated without a look.
@@ -237,32 +236,27 @@ impl BillzCalls {
             "without_cashback": false,
             "skip_ofd": false,
         });
-        self.send(Call::post("pay", &["v2", "order-payment", order.as_str()], body))
-            .await
-            .map(drop)
+        let call = Call::post("pay", &["v2", "order-payment", order.as_str()], body);
+        self.send(call, |answer| changed("pay", answer).map(drop)).await
     }
 
     /// Deletes a draft (`DELETE /v2/order/{id}`). A parked sale is refused until it is returned.
     pub async fn delete_order(&self, order: &BillzOrderId) -> Result<(), BillzError> {
-        self.send(Call::delete("delete_order", &["v2", "order", order.as_str()]))
-            .await
-            .map(drop)
+        let call = Call::delete("delete_order", &["v2", "order", order.as_str()]);
+        self.send(call, |_| Ok(())).await
     }
 
     /// Reads a sale (`GET /v2/order/{id}`). A deleted one is [`BillzError::NotFound`].
     pub async fn order(&self, order: &BillzOrderId) -> Result<Sale, BillzError> {
-        let raw = self.order_as_it_is(order).await?;
-        Sale::from_json(raw).map_err(|shape| unreadable("order", Effect::Repeatable, shape))
+        let call = Call::get("order", &["v2", "order", order.as_str()]);
+        let sale = |raw| Sale::from_json(raw).map_err(|shape| unreadable("order", Effect::Repeatable, shape));
+        self.send(call, |answer| still_there(answer).and_then(sale)).await
     }
 
     /// The same, as Billz tells it and without reading anything into it.
     pub async fn order_as_it_is(&self, order: &BillzOrderId) -> Result<Value, BillzError> {
-        let answer = self.send(Call::get("order", &["v2", "order", order.as_str()])).await?;
-        let raw = wire::sale_object(answer);
-        if wire::is_deleted(&raw) {
-            return Err(BillzError::NotFound { call: "order" });
-        }
-        Ok(raw)
+        self.send(Call::get("order", &["v2", "order", order.as_str()]), still_there)
+            .await
     }
 
     /// Drafts and parked sales (`GET /v2/order-notes`), to find one whose id was lost. The comment is compared here, since
@@ -277,4 +271,25 @@ impl BillzCalls {
         let read = |row: &Value| wire::summary(row).filter(wanted).filter(|_| !wire::is_deleted(row));
         Ok(self.list(call, PAGE, MOST_PAGES, &["orders"], read).await?.rows)
     }
+}
+
+/// The answer to a write whose documented answer tells what changed. One that tells nothing may have been given before the
+/// change, if that comes at all.
+fn changed(call: &'static str, answer: Value) -> Result<Value, BillzError> {
+    if wire::is_acknowledgement(&answer) {
+        return Err(BillzError::OutcomeUnknown {
+            call,
+            reason: "Billz took note of it and did not say what came of it".to_owned(),
+        });
+    }
+    Ok(answer)
+}
+
+/// The sale's own object, unless it was deleted.
+fn still_there(answer: Value) -> Result<Value, BillzError> {
+    let raw = wire::sale_object(answer);
+    if wire::is_deleted(&raw) {
+        return Err(BillzError::NotFound { call: "order" });
+    }
+    Ok(raw)
 }

@@ -191,14 +191,20 @@ impl BillzCalls {
         };
         let mut seen = 0;
         for page in 1..=most_pages {
-            let answer = self.send(call.clone().with("page", page.to_string())).await?;
-            let rows = wire::rows(&answer, keys).map_err(|shape| unreadable(call.name, Effect::Repeatable, shape))?;
-            listed.rows.extend(rows.iter().filter_map(&read));
-            seen += rows.len();
+            let read_page = |answer: Value| {
+                let rows =
+                    wire::rows(&answer, keys).map_err(|shape| unreadable(call.name, Effect::Repeatable, shape))?;
+                let found: Vec<T> = rows.iter().filter_map(&read).collect();
+                Ok((found, rows.len(), wire::count(&answer)))
+            };
+            let page = call.clone().with("page", page.to_string());
+            let (found, length, count) = self.send(page, read_page).await?;
+            listed.rows.extend(found);
+            seen += length;
             // A short page is the last, unless Billz makes its pages shorter than it was asked to. Its `count` is believed
             // only where it says that there is more.
-            let is_more = rows.len() >= page_size || wire::count(&answer) > seen;
-            if rows.is_empty() || !is_more {
+            let is_more = length >= page_size || count > seen;
+            if length == 0 || !is_more {
                 listed.is_whole = true;
                 break;
             }

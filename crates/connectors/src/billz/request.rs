@@ -95,8 +95,14 @@ impl Operation {
 }
 
 impl Billz {
-    /// Makes a call with a token, logging in where that is needed, and again once where the token is rejected.
-    pub(super) async fn call(&self, context: &CallContext, call: Call) -> Result<Value, BillzError> {
+    /// Makes a call with a token, logging in where that is needed, and again once where the token is rejected. `read` makes
+    /// of a good answer what it stands for, or says that it is none after all.
+    pub(super) async fn call<T>(
+        &self,
+        context: &CallContext,
+        call: Call,
+        read: impl Fn(Value) -> Result<T, BillzError>,
+    ) -> Result<T, BillzError> {
         let span = tracing::info_span!(
             "billz.call",
             otel.name = format!("billz.{}", call.name),
@@ -108,7 +114,7 @@ impl Billz {
         );
         let mut operation = Operation::new(self.settings().operation_timeout);
         let outcome = self
-            .call_with_token(context, &call, &mut operation)
+            .call_with_token(context, &call, &read, &mut operation)
             .instrument(span.clone())
             .await;
         span.record(
@@ -125,62 +131,66 @@ impl Billz {
         outcome
     }
 
-    async fn call_with_token(
+    async fn call_with_token<T>(
         &self,
         context: &CallContext,
         call: &Call,
+        read: &impl Fn(Value) -> Result<T, BillzError>,
         operation: &mut Operation,
-    ) -> Result<Value, BillzError> {
+    ) -> Result<T, BillzError> {
         let mut token = self.token(context, operation).await?;
         // The first token in the place of a rejected one may be one that another process stored and Billz rejects too;
         // the second is from a login.
         for _ in 0..2 {
-            match self.run(context, call, Some(&token), operation).await {
+            match self.run(context, call, Some(&token), read, operation).await {
                 Err(BillzError::Unauthorized { .. }) => {
                     token = self.token_instead_of(&token, context, operation).await?;
                 }
                 other => return other,
             }
         }
-        self.run(context, call, Some(&token), operation).await
+        self.run(context, call, Some(&token), read, operation).await
     }
 
     /// Makes a call with this token or none; one that may be repeated is repeated once where no answer came.
-    pub(super) async fn run(
+    pub(super) async fn run<T>(
         &self,
         context: &CallContext,
         call: &Call,
         token: Option<&SecretString>,
+        read: &impl Fn(Value) -> Result<T, BillzError>,
         operation: &mut Operation,
-    ) -> Result<Value, BillzError> {
-        match self.exchange(context, call, token, operation).await {
+    ) -> Result<T, BillzError> {
+        match self.exchange(context, call, token, read, operation).await {
             Err(BillzError::Unavailable { .. }) if call.effect == Effect::Repeatable => {
-                self.exchange(context, call, token, operation).await
+                self.exchange(context, call, token, read, operation).await
             }
             other => other,
         }
     }
 
-    async fn exchange(
+    async fn exchange<T>(
         &self,
         context: &CallContext,
         call: &Call,
         token: Option<&SecretString>,
+        read: &impl Fn(Value) -> Result<T, BillzError>,
         operation: &mut Operation,
-    ) -> Result<Value, BillzError> {
-        let outcome = self.try_exchange(context, call, token, operation).await;
+    ) -> Result<T, BillzError> {
+        let outcome = self.try_exchange(context, call, token, read, operation).await;
         let word = outcome.as_ref().map_or_else(BillzError::outcome, |_| "ok");
         metrics::counter!("billwright_billz_calls_total", "call" => call.name, "outcome" => word).increment(1);
         outcome
     }
 
-    async fn try_exchange(
+    async fn try_exchange<T>(
         &self,
         context: &CallContext,
         call: &Call,
         token: Option<&SecretString>,
+        read: &impl Fn(Value) -> Result<T, BillzError>,
         operation: &mut Operation,
-    ) -> Result<Value, BillzError> {
+    ) -> Result<T, BillzError> {
         let request = self.request(context, call, token)?;
         // Not worth waiting for a slot while nothing may be sent; and it may have opened while we waited.
         self.breaker()
@@ -216,7 +226,7 @@ impl Billz {
             Ok(reply) if !answer::is_broken(reply.status) && reply.body.is_ok() => permit.succeeded(),
             _ => permit.failed(),
         }
-        self.judge(call, reply).await
+        self.judge(call, reply).await.and_then(read)
     }
 
     async fn judge(&self, call: &Call, reply: Result<Reply, NoReply>) -> Result<Value, BillzError> {

@@ -48,6 +48,15 @@ pub(super) fn count(answer: &Value) -> usize {
         .unwrap_or(0)
 }
 
+/// Whether an answer only says that a message was taken: nothing in it tells that something changed. So Billz answers where
+/// it was not asked to answer in the same exchange, or does not heed that.
+pub(super) fn is_acknowledgement(answer: &Value) -> bool {
+    const SAYS_NOTHING: &[&str] = &["id", "message", "session_id", "correlation_id", "topic"];
+    answer
+        .as_object()
+        .is_some_and(|fields| fields.keys().all(|name| SAYS_NOTHING.contains(&&**name)))
+}
+
 /// The id of what was made, at the top or inside `data`.
 pub(super) fn made_id(answer: &Value) -> Option<&str> {
     text(&answer["data"], "id").or_else(|| text(answer, "id"))

@@ -52,7 +52,7 @@ impl RateLimit {
     /// How late a call may start and still leave the next slot where it was: half of what the margin gives away over a
     /// window, so that the other half is left for the way to Billz.
     pub(crate) fn tolerance(self) -> Duration {
-        (self.window * MARGIN_PERCENT / 200).min(self.spacing() / 2)
+        (self.window * MARGIN_PERCENT / 200).min(self.spacing())
     }
 }
 

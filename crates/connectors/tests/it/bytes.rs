@@ -6,12 +6,11 @@ use std::{
 };
 
 use billwright_connectors::{
-    billz::{Billz, Line, NewClient, OrderQuery, StoredToken, TokenStore, TokenStoreError},
+    billz::{Billz, Line, NewClient, OrderQuery},
     budget::Budget,
 };
-use billwright_domain::{Clock, Money, Quantity, SystemClock};
-use chrono::{NaiveDate, TimeDelta};
-use futures_util::future::BoxFuture;
+use billwright_domain::{Money, Quantity, SystemClock};
+use chrono::NaiveDate;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tokio::{
@@ -19,26 +18,7 @@ use tokio::{
     net::TcpListener,
 };
 
-use crate::{calls, client_with, id, settings};
-
-/// Spares the client its login.
-#[derive(Debug)]
-struct AlwaysLoggedIn;
-
-impl TokenStore for AlwaysLoggedIn {
-    fn load(&self) -> BoxFuture<'_, Result<Option<StoredToken>, TokenStoreError>> {
-        Box::pin(async {
-            Ok(Some(StoredToken {
-                access_token: "token".to_owned().into(),
-                expires_at: SystemClock.now() + TimeDelta::days(15),
-            }))
-        })
-    }
-
-    fn save<'a>(&'a self, _token: &'a StoredToken) -> BoxFuture<'a, Result<(), TokenStoreError>> {
-        Box::pin(async { Ok(()) })
-    }
-}
+use crate::{Shelf, calls, client_with, id, settings};
 
 /// A server that answers everything with the bytes that lie in `answer`, and closes.
 async fn server(answer: Arc<Mutex<Vec<u8>>>) -> String {
@@ -202,7 +182,7 @@ fn no_bytes_make_a_call_panic() {
         options,
         Budget::unlimited(),
         SystemClock::shared(),
-        Some(Arc::new(AlwaysLoggedIn)),
+        Some(Shelf::logged_in()),
     );
     proptest!(ProptestConfig::with_cases(150), |(bytes in any_answer())| {
         *answer.lock().unwrap() = bytes;

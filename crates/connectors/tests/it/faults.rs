@@ -1,20 +1,24 @@
 //! Every write with its answer cut before, cut after, slow, broken or half: the client never claims to know what it cannot
 //! know, and a look finds out what happened.
 
-use std::time::Duration;
+use std::{fmt::Debug, sync::Arc, time::Duration};
 
-use billwright_connectors::billz::{
-    Billz, BillzError, Line, NewClient, OrderQuery, RefusalCode,
-    look::{self, Looked},
+use billwright_connectors::{
+    billz::{
+        Billz, BillzCalls, BillzError, Line, NewClient, OrderQuery, RefusalCode, TokenStore,
+        look::{self, Looked},
+    },
+    budget::Budget,
 };
-use billwright_domain::{BillzClientId, BillzOrderId, Money, Quantity};
+use billwright_domain::{BillzOrderId, Money, Quantity, SystemClock};
 use billwright_sandbox::{
     DraftComment, Fault, PAYMENT_TYPE_ID, PRODUCT_ID, SCARCE_PRODUCT_ID, Sandbox, SandboxSettings,
 };
 use chrono::{NaiveDate, TimeDelta};
 use rust_decimal::Decimal;
+use tokio::time::Instant;
 
-use crate::{calls, client, id, settings};
+use crate::{Shelf, calls, client_with, id, settings};
 
 /// The faults that leave the caller without an answer, and whether the call took effect.
 fn lost_answers() -> Vec<(Fault, bool)> {
@@ -28,22 +32,73 @@ fn lost_answers() -> Vec<(Fault, bool)> {
         (Fault::bad_gateway_page(), false),
         (Fault::broken_json(), true),
         (Fault::html_page(), false),
-        (Fault::SlowDrip { bytes: 1, every_ms: 30 }, true),
+        (
+            Fault::SlowDrip {
+                bytes: 1,
+                every_ms: 2000,
+            },
+            true,
+        ),
         (Fault::Hang, false),
         (Fault::HangAfter, true),
     ]
 }
 
-async fn world() -> (Sandbox, Billz) {
+struct World {
+    sandbox: Sandbox,
+    billz: Billz,
+    /// Waits for an answer only for a moment, and has the same token.
+    hasty: Billz,
+}
+
+impl World {
+    /// The calls of a client that does not wait for ever for what this fault never answers.
+    fn facing(&self, call: &str, fault: &Fault) -> BillzCalls {
+        self.sandbox.faults().next(call, fault.clone());
+        let is_slow = matches!(fault, Fault::SlowDrip { .. } | Fault::Hang | Fault::HangAfter);
+        calls(if is_slow { &self.hasty } else { &self.billz })
+    }
+
+    /// Makes a call whose answer is lost, and returns when the call has had its effect, if it has one.
+    async fn lose<T: Debug>(
+        &self,
+        call: &str,
+        (fault, effect): &(Fault, bool),
+        act: impl AsyncFnOnce(BillzCalls) -> Result<T, BillzError>,
+    ) {
+        let before = self.sandbox.ledger().calls_named(call).len();
+        let error = act(self.facing(call, fault)).await.unwrap_err();
+        assert_eq!(error.outcome(), "outcome_unknown", "{fault:?}: {error}");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let ledger = self.sandbox.ledger();
+            match ledger.calls_named(call)[before..] {
+                [lost] if lost.effect || !effect => return assert_eq!(lost.effect, *effect, "{fault:?}"),
+                [] | [_] => {}
+                [..] => panic!("{fault:?}: sent more than once"),
+            }
+            assert!(Instant::now() < deadline, "{fault:?}: no effect");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+async fn world() -> World {
     let mut options = SandboxSettings::default();
     options.variants.draft_comment = DraftComment::Stored;
     let sandbox = Sandbox::start(options).await.unwrap();
-    let mut settings = settings(&sandbox.billz_url());
-    settings.request_timeout = Duration::from_millis(120);
-    let billz = client(settings);
-    // Logged in and looked up, so that every call from here on is one exchange.
+    let shelf = Arc::new(Shelf::default());
+    let client = |request_timeout| {
+        let mut settings = settings(&sandbox.billz_url());
+        settings.request_timeout = request_timeout;
+        settings.cashbox_id = Some(id(billwright_sandbox::CASHBOX_ID));
+        let shelf = Arc::clone(&shelf) as Arc<dyn TokenStore>;
+        client_with(settings, Budget::unlimited(), SystemClock::shared(), Some(shelf))
+    };
+    let (billz, hasty) = (client(Duration::from_secs(20)), client(Duration::from_millis(300)));
+    // Logged in, so that every call from here on is one exchange.
     calls(&billz).shops().await.unwrap();
-    (sandbox, billz)
+    World { sandbox, billz, hasty }
 }
 
 fn line() -> Line {
@@ -82,170 +137,159 @@ async fn filled(billz: &Billz) -> BillzOrderId {
     order
 }
 
-fn assert_unknown<T: std::fmt::Debug>(outcome: Result<T, BillzError>, fault: &Fault) {
-    let error = outcome.unwrap_err();
-    assert_eq!(error.outcome(), "outcome_unknown", "{fault:?}: {error}");
-}
-
 fn expected(effect: bool) -> Looked {
     if effect { Looked::Done } else { Looked::NotDone }
 }
 
 #[tokio::test]
 async fn a_lost_line() {
-    let (sandbox, billz) = world().await;
-    for (fault, effect) in lost_answers() {
-        let order = filled(&billz).await;
-        sandbox.faults().next("add_product", fault.clone());
-        assert_unknown(calls(&billz).add_item(&order, &line()).await, &fault);
-        let sale = calls(&billz).order(&order).await.unwrap();
+    let world = world().await;
+    for lost in lost_answers() {
+        let order = filled(&world.billz).await;
+        world
+            .lose("add_product", &lost, async |calls| {
+                calls.add_item(&order, &line()).await
+            })
+            .await;
+        let sale = calls(&world.billz).order(&order).await.unwrap();
         assert_eq!(
             look::line(&sale, &line(), Decimal::from(2)),
-            expected(effect),
-            "{fault:?}"
+            expected(lost.1),
+            "{lost:?}"
         );
         let missing = look::lines(&sale, &[line(), line()]).unwrap();
-        assert_eq!(missing.len(), usize::from(!effect), "{fault:?}");
+        assert_eq!(missing.len(), usize::from(!lost.1), "{lost:?}");
     }
 }
 
 #[tokio::test]
 async fn a_lost_draft() {
-    let (sandbox, billz) = world().await;
-    for (index, (fault, effect)) in lost_answers().into_iter().enumerate() {
+    let world = world().await;
+    let shop = id(billwright_sandbox::SHOP_ID);
+    for (index, lost) in lost_answers().into_iter().enumerate() {
         let comment = format!("order {index}");
-        sandbox.faults().next("create_order", fault.clone());
-        assert_unknown(
-            calls(&billz)
-                .create_order(&id(billwright_sandbox::SHOP_ID), &comment)
-                .await,
-            &fault,
-        );
+        world
+            .lose("create_order", &lost, async |calls| {
+                calls.create_order(&shop, &comment).await
+            })
+            .await;
         let query = OrderQuery {
-            shop: id(billwright_sandbox::SHOP_ID),
+            shop: shop.clone(),
             from: today() - TimeDelta::days(1),
             to: today() + TimeDelta::days(1),
             comment: Some(comment.clone()),
         };
-        let found = calls(&billz).find_orders(&query).await.unwrap();
-        assert_eq!(look::draft(&found, &comment).is_some(), effect, "{fault:?}");
+        let found = calls(&world.billz).find_orders(&query).await.unwrap();
+        assert_eq!(look::draft(&found, &comment).is_some(), lost.1, "{lost:?}");
     }
 }
 
 #[tokio::test]
 async fn a_lost_client() {
-    let (sandbox, billz) = world().await;
-    for (index, (fault, effect)) in lost_answers().into_iter().enumerate() {
-        let client = NewClient {
-            first_name: "Aziza".to_owned(),
-            last_name: None,
-            phone: id(&format!("9989011122{index:02}")),
-        };
-        sandbox.faults().next("create_client", fault.clone());
-        assert_unknown(calls(&billz).create_client(&client).await, &fault);
-        let found = calls(&billz).find_client(&client.phone).await.unwrap();
-        assert_eq!(found.is_some(), effect, "{fault:?}");
+    let world = world().await;
+    for (index, lost) in lost_answers().into_iter().enumerate() {
+        let client = aziza(&format!("9989011122{index:02}"));
+        world
+            .lose("create_client", &lost, async |calls| calls.create_client(&client).await)
+            .await;
+        let found = calls(&world.billz).find_client(&client.phone).await.unwrap();
+        assert_eq!(found.is_some(), lost.1, "{lost:?}");
     }
 }
 
-async fn new_client(billz: &Billz) -> BillzClientId {
-    let client = NewClient {
+fn aziza(phone: &str) -> NewClient {
+    NewClient {
         first_name: "Aziza".to_owned(),
         last_name: None,
-        phone: id("998901112233"),
-    };
-    calls(billz).create_client(&client).await.unwrap()
+        phone: id(phone),
+    }
 }
 
 #[tokio::test]
 async fn a_lost_attachment_and_a_lost_discount() {
-    let (sandbox, billz) = world().await;
-    let client = new_client(&billz).await;
-    for (fault, effect) in lost_answers() {
-        let order = filled(&billz).await;
-        sandbox.faults().next("attach_customer", fault.clone());
-        assert_unknown(calls(&billz).attach_client(&order, &client).await, &fault);
-        let sale = calls(&billz).order(&order).await.unwrap();
-        assert_eq!(look::client(&sale, &client), expected(effect), "{fault:?}");
+    let world = world().await;
+    let client = calls(&world.billz).create_client(&aziza("998901112233")).await.unwrap();
+    let total = Money::whole(90);
+    for lost in lost_answers() {
+        let order = filled(&world.billz).await;
+        world
+            .lose("attach_customer", &lost, async |calls| {
+                calls.attach_client(&order, &client).await
+            })
+            .await;
+        let sale = calls(&world.billz).order(&order).await.unwrap();
+        assert_eq!(look::client(&sale, &client), expected(lost.1), "{lost:?}");
 
-        sandbox.faults().next("discount", fault.clone());
-        assert_unknown(calls(&billz).discount(&order, Money::whole(90)).await, &fault);
-        let sale = calls(&billz).order(&order).await.unwrap();
-        assert_eq!(look::total(&sale, Money::whole(90)), expected(effect), "{fault:?}");
+        world
+            .lose("discount", &lost, async |calls| calls.discount(&order, total).await)
+            .await;
+        let sale = calls(&world.billz).order(&order).await.unwrap();
+        assert_eq!(look::total(&sale, total), expected(lost.1), "{lost:?}");
     }
 }
 
 #[tokio::test]
 async fn a_lost_parking_and_a_lost_return() {
-    let (sandbox, billz) = world().await;
-    for (fault, effect) in lost_answers() {
-        let order = filled(&billz).await;
-        sandbox.faults().next("park", fault.clone());
-        assert_unknown(calls(&billz).park(&order, "Order 1", days_ahead()).await, &fault);
-        let sale = calls(&billz).order(&order).await.unwrap();
-        assert_eq!(look::parked(&sale), expected(effect), "{fault:?}");
+    let world = world().await;
+    for lost in lost_answers() {
+        let order = filled(&world.billz).await;
+        world
+            .lose("park", &lost, async |calls| {
+                calls.park(&order, "Order 1", days_ahead()).await
+            })
+            .await;
+        let sale = calls(&world.billz).order(&order).await.unwrap();
+        assert_eq!(look::parked(&sale), expected(lost.1), "{lost:?}");
 
-        if !effect {
-            calls(&billz).park(&order, "Order 1", days_ahead()).await.unwrap();
+        if !lost.1 {
+            calls(&world.billz).park(&order, "Order 1", days_ahead()).await.unwrap();
         }
-        sandbox.faults().next("unpark", fault.clone());
-        assert_unknown(calls(&billz).return_from_park(&order).await, &fault);
-        let sale = calls(&billz).order(&order).await.unwrap();
-        assert_eq!(look::returned(&sale), expected(effect), "{fault:?}");
+        world
+            .lose("unpark", &lost, async |calls| calls.return_from_park(&order).await)
+            .await;
+        let sale = calls(&world.billz).order(&order).await.unwrap();
+        assert_eq!(look::returned(&sale), expected(lost.1), "{lost:?}");
     }
 }
 
 #[tokio::test]
 async fn a_lost_payment_is_never_made_twice() {
-    let (sandbox, billz) = world().await;
-    for (fault, effect) in lost_answers() {
-        let (order, amount) = (filled(&billz).await, Money::whole(100));
-        sandbox.faults().next("pay", fault.clone());
-        assert_unknown(
-            calls(&billz).pay(&order, &id(PAYMENT_TYPE_ID), amount, "Order 1").await,
-            &fault,
-        );
-        let sale = calls(&billz).order(&order).await.unwrap();
-        assert_eq!(look::payment(&sale, amount), expected(effect), "{fault:?}");
-        if !effect {
+    let world = world().await;
+    let (card, amount) = (id(PAYMENT_TYPE_ID), Money::whole(100));
+    for lost in lost_answers() {
+        let order = filled(&world.billz).await;
+        world
+            .lose("pay", &lost, async |calls| {
+                calls.pay(&order, &card, amount, "Order 1").await
+            })
+            .await;
+        let sale = calls(&world.billz).order(&order).await.unwrap();
+        assert_eq!(look::payment(&sale, amount), expected(lost.1), "{lost:?}");
+        if !lost.1 {
             assert!(matches!(look::payment(&sale, Money::whole(99)), Looked::Conflicting(_)));
-            calls(&billz)
-                .pay(&order, &id(PAYMENT_TYPE_ID), amount, "Order 1")
-                .await
-                .unwrap();
+            calls(&world.billz).pay(&order, &card, amount, "Order 1").await.unwrap();
         }
-        assert_eq!(sandbox.ledger().times_paid(order.as_str()), 1, "{fault:?}");
+        assert_eq!(world.sandbox.ledger().times_paid(order.as_str()), 1, "{lost:?}");
     }
 }
 
 #[tokio::test]
 async fn a_lost_deletion() {
-    let (sandbox, billz) = world().await;
-    for (fault, effect) in lost_answers() {
-        let order = filled(&billz).await;
-        sandbox.faults().next("delete_order", fault.clone());
-        assert_unknown(calls(&billz).delete_order(&order).await, &fault);
-        let read = calls(&billz).order(&order).await;
-        assert_eq!(look::deleted(&read).unwrap(), expected(effect), "{fault:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_write_is_sent_once_whatever_happens_to_its_answer() {
-    let (sandbox, billz) = world().await;
-    let order = filled(&billz).await;
-    for (fault, _) in lost_answers() {
-        sandbox.faults().next("delete_order", fault);
-        let before = sandbox.ledger().calls_named("delete_order").len();
-        let _lost = calls(&billz).delete_order(&order).await;
-        assert_eq!(sandbox.ledger().calls_named("delete_order").len(), before + 1);
+    let world = world().await;
+    for lost in lost_answers() {
+        let order = filled(&world.billz).await;
+        world
+            .lose("delete_order", &lost, async |calls| calls.delete_order(&order).await)
+            .await;
+        let read = calls(&world.billz).order(&order).await;
+        assert_eq!(look::deleted(&read).unwrap(), expected(lost.1), "{lost:?}");
     }
 }
 
 #[tokio::test]
 async fn a_read_survives_one_lost_answer() {
-    let (sandbox, billz) = world().await;
-    let order = filled(&billz).await;
+    let world = world().await;
+    let order = filled(&world.billz).await;
     for fault in [
         Fault::CutBefore,
         Fault::CutAfter,
@@ -253,28 +297,32 @@ async fn a_read_survives_one_lost_answer() {
         Fault::status(503),
         Fault::Hang,
     ] {
-        sandbox.faults().next("get_order", fault);
-        calls(&billz).order(&order).await.unwrap();
-        sandbox.faults().next("find_clients", Fault::CutAfter);
-        calls(&billz).find_client(&id("998901112233")).await.unwrap();
+        world.facing("get_order", &fault).order(&order).await.unwrap();
+        world
+            .facing("find_clients", &fault)
+            .find_client(&id("998901112233"))
+            .await
+            .unwrap();
     }
 }
 
 #[tokio::test]
 async fn a_token_that_is_revoked_under_a_write_costs_one_login_and_no_second_effect() {
-    let (sandbox, billz) = world().await;
-    let order = draft(&billz).await;
+    let world = world().await;
+    let World { sandbox, billz, .. } = &world;
+    let order = draft(billz).await;
     sandbox.faults().next("add_product", Fault::TokenRevoked);
-    calls(&billz).add_item(&order, &line()).await.unwrap();
-    let sale = calls(&billz).order(&order).await.unwrap();
+    calls(billz).add_item(&order, &line()).await.unwrap();
+    let sale = calls(billz).order(&order).await.unwrap();
     assert!(sale.shows_line(&line()));
     assert_eq!(sandbox.ledger().calls_named("login").len(), 2);
 }
 
 #[tokio::test]
 async fn refusals_are_told_apart() {
-    let (sandbox, billz) = world().await;
-    let order = draft(&billz).await;
+    let world = world().await;
+    let World { sandbox, billz, .. } = &world;
+    let order = draft(billz).await;
     let scarce = Line {
         product: id(SCARCE_PRODUCT_ID),
         quantity: quantity(2),
@@ -284,20 +332,20 @@ async fn refusals_are_told_apart() {
         BillzError::Refused { code, .. } => code,
         other => panic!("{other}"),
     };
-    let error = calls(&billz).add_item(&order, &scarce).await.unwrap_err();
+    let error = calls(billz).add_item(&order, &scarce).await.unwrap_err();
     assert_eq!(refused(error), Some(RefusalCode::InsufficientStock));
-    calls(&billz).add_item(&order, &line()).await.unwrap();
-    let error = calls(&billz)
+    calls(billz).add_item(&order, &line()).await.unwrap();
+    let error = calls(billz)
         .pay(&order, &id(PAYMENT_TYPE_ID), Money::whole(99), "")
         .await
         .unwrap_err();
     assert_eq!(refused(error), Some(RefusalCode::WrongAmount));
-    calls(&billz).park(&order, "", days_ahead()).await.unwrap();
-    let error = calls(&billz).delete_order(&order).await.unwrap_err();
+    calls(billz).park(&order, "", days_ahead()).await.unwrap();
+    let error = calls(billz).delete_order(&order).await.unwrap_err();
     assert!(error.to_string().contains("failed to validate delete order"), "{error}");
 
     sandbox.forbid(&[billwright_sandbox::Endpoint::Pay]);
-    let error = calls(&billz)
+    let error = calls(billz)
         .pay(&order, &id(PAYMENT_TYPE_ID), Money::whole(100), "")
         .await
         .unwrap_err();
@@ -309,14 +357,14 @@ async fn refusals_are_told_apart() {
         message: "no".to_owned(),
     };
     sandbox.faults().next("pay", in_envelope(422));
-    let error = calls(&billz)
+    let error = calls(billz)
         .pay(&order, &id(PAYMENT_TYPE_ID), Money::whole(100), "")
         .await
         .unwrap_err();
     assert_eq!(refused(error), Some(RefusalCode::Other("SOMETHING".to_owned())));
     // An envelope that tells of a fault inside Billz is believed no more than a 500 is.
     sandbox.faults().next("pay", in_envelope(500));
-    let error = calls(&billz)
+    let error = calls(billz)
         .pay(&order, &id(PAYMENT_TYPE_ID), Money::whole(100), "")
         .await
         .unwrap_err();

@@ -1,24 +1,21 @@
 //! The access token: one login whatever happens at once, shared between workers, renewed in time.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use billwright_connectors::{
-    billz::{Billz, BillzError, RedisTokenStore, StoredToken, TokenStore, TokenStoreError},
+    billz::{Billz, BillzError, RedisTokenStore, StoredToken, TokenStore},
     budget::Budget,
 };
 use billwright_domain::{Clock, MockClock, SystemClock};
 use billwright_services::{RedisServer, shared};
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::join_all;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::{
-    calls, client, client_with, id, settings,
+    Shelf, calls, client, client_with, id, settings,
     stub::{Say, Stub, login},
 };
 
@@ -37,23 +34,6 @@ fn with_store(stub: &Stub, store: Arc<dyn TokenStore>) -> Billz {
 fn redis_store(url: &str, prefix: &str) -> Arc<dyn TokenStore> {
     let secret = billwright_sandbox::SECRET_TOKEN.to_owned().into();
     Arc::new(RedisTokenStore::new(redis::Client::open(url).unwrap(), prefix, &secret).unwrap())
-}
-
-/// A store as the worker has one for the `integrations` document.
-#[derive(Debug, Default)]
-struct Shelf(Mutex<Option<StoredToken>>);
-
-impl TokenStore for Shelf {
-    fn load(&self) -> BoxFuture<'_, Result<Option<StoredToken>, TokenStoreError>> {
-        Box::pin(async { Ok(self.0.lock().unwrap().clone()) })
-    }
-
-    fn save<'a>(&'a self, token: &'a StoredToken) -> BoxFuture<'a, Result<(), TokenStoreError>> {
-        Box::pin(async {
-            *self.0.lock().unwrap() = Some(token.clone());
-            Ok(())
-        })
-    }
 }
 
 async fn delete(billz: &Billz) -> Result<(), BillzError> {

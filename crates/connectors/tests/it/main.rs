@@ -11,32 +11,36 @@ mod budget;
 mod bytes;
 mod faults;
 mod login;
+mod reads;
 mod requests;
 mod statuses;
 mod stub;
 mod telegram;
 mod variants;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use billwright_connectors::{
-    billz::{Billz, BillzCalls, BillzSettings, CallContext, TokenStore, Urgency},
+    billz::{Billz, BillzCalls, BillzSettings, CallContext, StoredToken, TokenStore, TokenStoreError, Urgency},
     breaker::{Breaker, BreakerSettings},
     budget::Budget,
 };
 use billwright_domain::{Clock, CorrelationId, SystemClock};
+use chrono::TimeDelta;
+use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-/// Settings for a Billz at `url`, with time-outs that suit a test.
+/// Settings for a Billz at `url`. The time-outs are long, since the machine may be busy; who tests one sets it.
 fn settings(url: &str) -> BillzSettings {
     let mut settings = BillzSettings::new(
         url.parse().unwrap(),
         billwright_sandbox::SECRET_TOKEN.to_owned().into(),
         id(billwright_sandbox::SHOP_ID),
     );
-    settings.connect_timeout = Duration::from_secs(2);
-    settings.request_timeout = Duration::from_millis(400);
-    settings.operation_timeout = Duration::from_secs(3);
+    settings.request_timeout = Duration::from_secs(20);
     settings
 }
 
@@ -106,3 +110,31 @@ identifiers!(
     Phone,
     ShopId
 );
+
+/// A store as the worker has one for the `integrations` document.
+#[derive(Debug, Default)]
+struct Shelf(Mutex<Option<StoredToken>>);
+
+impl Shelf {
+    /// One that spares the client its login.
+    fn logged_in() -> Arc<Self> {
+        let token = StoredToken {
+            access_token: "stored".to_owned().into(),
+            expires_at: SystemClock.now() + TimeDelta::days(10),
+        };
+        Arc::new(Self(Mutex::new(Some(token))))
+    }
+}
+
+impl TokenStore for Shelf {
+    fn load(&self) -> BoxFuture<'_, Result<Option<StoredToken>, TokenStoreError>> {
+        Box::pin(async { Ok(self.0.lock().unwrap().clone()) })
+    }
+
+    fn save<'a>(&'a self, token: &'a StoredToken) -> BoxFuture<'a, Result<(), TokenStoreError>> {
+        Box::pin(async {
+            *self.0.lock().unwrap() = Some(token.clone());
+            Ok(())
+        })
+    }
+}

@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::{
-    calls, client, client_with, context, id, settings,
+    Shelf, calls, client, client_with, context, id, settings,
     stub::{Say, Stub, raw_server},
 };
 
@@ -213,31 +213,31 @@ async fn no_redirect_is_followed() {
 #[tokio::test]
 async fn a_slow_answer_to_a_write_leaves_its_outcome_unknown() {
     let stub = Stub::start().await;
-    stub.says_only(WRITE, Say::status(200).after(Duration::from_secs(2)));
-    let started = Instant::now();
-    let error = write(&stub).await;
+    stub.says_only(WRITE, Say::status(200).after(Duration::from_mins(1)));
+    let shelf = Shelf::logged_in();
+    let mut settings = settings(stub.url());
+    settings.request_timeout = Duration::from_millis(300);
+    let billz = client_with(settings, Budget::unlimited(), SystemClock::shared(), Some(shelf));
+    let error = calls(&billz)
+        .pay(&id("sale"), &id("card"), Money::whole(5), "")
+        .await
+        .unwrap_err();
     assert_eq!(error.outcome(), "outcome_unknown");
-    assert!(
-        started.elapsed() < Duration::from_millis(800) && error.to_string().contains("0.4 s"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("no answer within 0.3 s"), "{error}");
 }
 
 #[tokio::test]
 async fn a_whole_operation_has_a_time_limit() {
     let stub = Stub::start().await;
-    stub.says_only(READ, Say::status(200).after(Duration::from_secs(5)));
+    stub.says_only(READ, Say::status(200).after(Duration::from_mins(1)));
+    let shelf = Shelf::logged_in();
     let mut settings = settings(stub.url());
-    settings.request_timeout = Duration::from_secs(4);
     settings.operation_timeout = Duration::from_millis(300);
     let started = Instant::now();
-    let error = calls(&client(settings)).order(&id("sale")).await.unwrap_err();
+    let billz = client_with(settings, Budget::unlimited(), SystemClock::shared(), Some(shelf));
+    let error = calls(&billz).order(&id("sale")).await.unwrap_err();
     assert_eq!(error.outcome(), "unavailable");
-    assert!(
-        started.elapsed() < Duration::from_millis(600),
-        "{:?}",
-        started.elapsed()
-    );
+    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
 }
 
 #[tokio::test]
@@ -284,8 +284,11 @@ async fn what_is_no_http_at_all_is_no_answer() {
 #[tokio::test]
 async fn a_read_can_be_given_up_and_a_write_only_before_it_is_sent() {
     let stub = Stub::start().await;
-    stub.says_only(READ, Say::status(200).after(Duration::from_secs(5)));
-    stub.says_only(WRITE, Say::json(&json!({})).after(Duration::from_millis(200)));
+    stub.says_only(READ, Say::status(200).after(Duration::from_mins(1)));
+    stub.says_only(
+        WRITE,
+        Say::json(&json!({"order_type": "SALE"})).after(Duration::from_millis(200)),
+    );
     let billz = Arc::new(client(settings(stub.url())));
     let context = context();
     let in_flight = {
