@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | `create_client` | `find_client` by the phone: found is done |
 //! | `create_order` | `find_orders`, then [`draft`] |
-//! | `add_item` | `order`, then [`line`]; or [`lines`] for the whole list |
+//! | `add_item` | `order`, then [`line()`]; or [`lines`] for the whole list |
 //! | `attach_client` | `order`, then [`client`]; or simply attach again, it sets a value |
 //! | `discount` | `order`, then [`total`]; or simply send it again, it sets a value |
 //! | `park` | `order`, then [`parked`] |

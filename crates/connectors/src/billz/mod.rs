@@ -1,8 +1,8 @@
 //! The Billz client: one method per call, in the documented v2 form, over one connection pool, one budget of calls and
 //! one circuit breaker.
 //!
-//! The vendor's shapes stay in [`sale`] and in `wire`; how a failure is read stands in [`error`] and `answer`; what to
-//! conclude from a read after a lost answer stands in [`look`].
+//! The vendor's shapes stay in [`sale`] and in `wire`; how an answer is judged stands in `answer`, what a failure means to
+//! a caller in [`BillzError`], and what to conclude from a read after a lost answer in [`look`].
 
 mod answer;
 mod auth;
