@@ -12,9 +12,10 @@ use billwright_store::{
         positions::PositionMove,
         set_aside::SetAsideEvent,
     },
+    end_abandoned_transactions,
 };
 use rdkafka::{Message, message::BorrowedMessage};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -29,6 +30,9 @@ use crate::{
 
 /// How long MongoDB may take for one batch before it counts as away.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long a conflict may last before it is looked whether it is with a transaction that nobody will end.
+const CONFLICT_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often a batch that meets a taken key is tried again before the key's document is looked for.
 const KEY_PATIENCE: u32 = 4;
@@ -87,6 +91,7 @@ impl Batches {
         let mut backoff = retries();
         let mut conflicts = Backoff::new(Duration::from_millis(4), Duration::from_millis(200));
         let mut taken_keys = 0;
+        let mut looked = Instant::now();
         loop {
             let attempt = timeout(ANSWER_WITHIN, self.attempt(customers, start, received, to)).await;
             let error = match attempt {
@@ -102,7 +107,14 @@ impl Batches {
             let go_on = match error {
                 Some(ApplyError::TooLarge) => return Err(Obstacle::TooLarge),
                 Some(ApplyError::Moved) => conflicts.wait(&self.cancel).await,
-                Some(ApplyError::Store(error)) if error.is_write_conflict() => conflicts.wait(&self.cancel).await,
+                Some(ApplyError::Store(error)) if error.is_write_conflict() => {
+                    if looked.elapsed() > CONFLICT_PATIENCE {
+                        looked = Instant::now();
+                        // If this fails, the conflict ends when the server ends the transaction that it is with.
+                        let _ = end_abandoned_transactions(customers.mongo()).await;
+                    }
+                    conflicts.wait(&self.cancel).await
+                }
                 Some(ApplyError::Store(error)) if error.is_about_a_document() => {
                     taken_keys += 1;
                     let taken = matches!(error, StoreError::Duplicate { .. });

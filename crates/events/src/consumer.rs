@@ -66,11 +66,11 @@ pub(crate) async fn run(runtime: Arc<Runtime>, cancel: CancellationToken) {
             }
         }
     }
+    // Also after giving up: whoever waits for the end of the consumer waits for the end of the process.
+    cancel.cancelled().await;
     tasks.close();
     tasks.wait().await;
-    if cancel.is_cancelled() {
-        runtime.status.enter(Phase::Stopped, None);
-    }
+    runtime.status.enter(Phase::Stopped, None);
 }
 
 /// Looks for the brokers, as often as the settings say. Says whether they were found.

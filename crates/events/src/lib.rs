@@ -37,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::runtime::Runtime;
 pub use self::{
-    security::Security,
+    security::{Security, VARIABLES as SECURITY_VARIABLES},
     settings::{BadMessageLimits, BatchLimits, EventsSettings},
     status::{EventsState, PartitionState, Phase},
 };
@@ -75,7 +75,7 @@ impl EventsHandle {
         self.runtime.resumed.notify_waiters();
     }
 
-    /// Waits until everything that was under way is done, after `cancel`, or after the consumer gave up.
+    /// Waits until `cancel`, and then until everything that was under way is done.
     pub async fn finished(self) {
         // A panic was reported where it happened, and there is nothing left to wait for.
         let _ = self.consumer.await;

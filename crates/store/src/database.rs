@@ -67,6 +67,7 @@ pub enum Topology {
 pub struct Mongo {
     client: Client,
     database: Database,
+    app_name: String,
 }
 
 impl Mongo {
@@ -74,7 +75,7 @@ impl Mongo {
     pub async fn open(settings: &MongoSettings) -> Result<Self, StoreError> {
         use secrecy::ExposeSecret;
         let mut options = ClientOptions::parse(settings.uri.expose_secret()).await?;
-        options.app_name.get_or_insert_with(|| "billwright".to_owned());
+        let app_name = options.app_name.get_or_insert_with(|| "billwright".to_owned()).clone();
         options
             .server_selection_timeout
             .get_or_insert(settings.server_selection_timeout);
@@ -84,7 +85,13 @@ impl Mongo {
         Ok(Self {
             database: client.database(&settings.database),
             client,
+            app_name,
         })
+    }
+
+    /// The name by which the server knows this application's operations.
+    pub(crate) fn app_name(&self) -> &str {
+        &self.app_name
     }
 
     /// The database's name.

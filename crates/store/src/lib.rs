@@ -2,6 +2,7 @@
 //!
 //! Documents are written so that the historical services' Mongoose models read them unchanged: see [`values`].
 
+mod abandoned;
 pub mod billing;
 pub mod billz;
 mod database;
@@ -9,6 +10,7 @@ mod error;
 pub mod json;
 pub mod values;
 
+pub use abandoned::end_abandoned_transactions;
 pub use database::{ConnectionFacts, Mongo, MongoSettings, Topology};
 pub use error::StoreError;
 pub use mongodb::bson;

@@ -15,7 +15,8 @@ use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
     client::DefaultClientContext,
-    consumer::{BaseConsumer, Consumer},
+    consumer::{BaseConsumer, CommitMode, Consumer},
+    error::KafkaError,
     message::{Header, Headers, OwnedHeaders, OwnedMessage},
     producer::{FutureProducer, FutureRecord},
 };
@@ -191,16 +192,24 @@ impl Bed {
 
     /// How many messages the partitions of a topic hold.
     pub(crate) fn ends(&self, topic: &str) -> BTreeMap<i32, i64> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            // A topic that was created just now may have no leader for a moment.
+            match self.try_ends(topic) {
+                Err(_) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(20)),
+                ends => return ends.unwrap(),
+            }
+        }
+    }
+
+    fn try_ends(&self, topic: &str) -> Result<BTreeMap<i32, i64>, KafkaError> {
         let consumer = self.reader();
-        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
-        metadata.topics()[0]
-            .partitions()
-            .iter()
+        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
+        let partitions = metadata.topics()[0].partitions().iter();
+        partitions
             .map(|partition| {
-                (
-                    partition.id(),
-                    consumer.fetch_watermarks(topic, partition.id(), PATIENCE).unwrap().1,
-                )
+                let (_, end) = consumer.fetch_watermarks(topic, partition.id(), PATIENCE)?;
+                Ok((partition.id(), end))
             })
             .collect()
     }
@@ -257,6 +266,19 @@ impl Bed {
             Offset::Offset(offset) => Some(offset),
             _ => None,
         }
+    }
+
+    /// Commits an offset for the group, as a predecessor did.
+    pub(crate) fn commit(&self, partition: i32, offset: i64) {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.brokers)
+            .set("group.id", &self.topic);
+        let consumer: BaseConsumer = config.create().unwrap();
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.topic, partition, Offset::Offset(offset))
+            .unwrap();
+        consumer.commit(&list, CommitMode::Sync).unwrap();
     }
 
     fn reader(&self) -> BaseConsumer {

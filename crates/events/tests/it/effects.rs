@@ -105,3 +105,30 @@ async fn commits_what_is_in_the_database() {
     consumer.stop().await;
     bed.clear().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_every_compression() {
+    let bed = Bed::new().await;
+    let consumer = bed.start().await;
+    for codec in ["gzip", "snappy", "lz4", "zstd"] {
+        let mut config = rdkafka::ClientConfig::new();
+        config
+            .set("bootstrap.servers", &bed.brokers)
+            .set("compression.codec", codec);
+        let producer: rdkafka::producer::FutureProducer = config.create().unwrap();
+        let payload = json!({"userId": codec, "address": {"city": "Cali ".repeat(100)}});
+        let value = json!({"type": "Customer.Created", "payload": payload}).to_string();
+        let record = rdkafka::producer::FutureRecord::to(&bed.topic)
+            .key(codec)
+            .payload(&value);
+        producer
+            .send(record, crate::bed::PATIENCE)
+            .await
+            .map_err(|(error, _)| error)
+            .unwrap();
+    }
+    bed.drained().await;
+    assert_eq!(bed.find("users", doc! {}).await.len(), 4);
+    consumer.stop().await;
+    bed.clear().await;
+}

@@ -28,6 +28,10 @@ async fn consumer_process() {
     let Ok(orders) = std::env::var(ORDERS) else {
         return;
     };
+    tracing_subscriber::fmt()
+        .with_env_filter("billwright_events=debug")
+        .with_writer(std::io::stderr)
+        .init();
     let orders: Vec<&str> = orders.split(' ').collect();
     let mut settings = EventsSettings::new(orders[0]);
     settings.topics = vec![orders[1].to_owned()];
@@ -51,7 +55,13 @@ fn spawn(bed: &Bed) -> Child {
         .args(["--ignored", "--exact", "kills::consumer_process"])
         .env(ORDERS, orders)
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(
+            std::fs::OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open("/tmp/ev-child.log")
+                .unwrap(),
+        )
         .spawn()
         .unwrap()
 }

@@ -118,3 +118,34 @@ async fn waits_for_a_mongodb_that_is_not_there_at_start() {
     consumer.stop().await;
     bed.clear().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_a_killed_process_left_open_is_ended() {
+    let bed = Bed::new().await;
+    let consumer = bed.start().await;
+    bed.event("Customer.Created", &json!({"userId": "before"})).await;
+    bed.drained().await;
+    // What a process leaves behind that is killed right after it took a number.
+    let mut options = mongodb::options::ClientOptions::parse(&bed.mongodb_uri).await.unwrap();
+    options.app_name = Some("billwright".to_owned());
+    let client = mongodb::Client::with_options(options).unwrap();
+    let mut left_open = client.start_session().await.unwrap();
+    left_open.start_transaction().await.unwrap();
+    let counters = client
+        .database(bed.database.name())
+        .collection::<bson::Document>("counters");
+    let take = counters.update_one(bson::doc! {}, bson::doc! { "$inc": { "seq": 1 } });
+    take.session(&mut left_open).await.unwrap();
+
+    bed.event("Customer.Created", &json!({"userId": "after"})).await;
+    let began = std::time::Instant::now();
+    bed.drained().await;
+    // Left to itself the server ends it after a minute.
+    assert!(began.elapsed() < Duration::from_secs(30));
+    assert_eq!(
+        bed.billings("after").await[0].get_str("billingId").unwrap(),
+        "000000002"
+    );
+    consumer.stop().await;
+    bed.clear().await;
+}

@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use billwright_domain::{Clock, SystemClock};
+use billwright_domain::{Clock, SystemClock, UserId, user::NewUser};
 use billwright_events::admin::{self, ResetRequest, ResetTo};
+use billwright_store::billing::{
+    apply::{ApplyError, CustomerEvents, CustomerWrite, Unit, UserWrite},
+    positions::{PartitionId, PositionMove},
+};
 use bson::doc;
 use serde_json::json;
 
@@ -65,6 +69,71 @@ async fn the_first_billing_is_made_once_on_whatever_partition_its_event_comes() 
     for consumer in consumers {
         consumer.stop().await;
     }
+    bed.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_start_takes_over_where_the_group_stood() {
+    let bed = Bed::new().await;
+    let mut partition = 0;
+    for number in 0..5 {
+        let payload = json!({"userId": format!("c-{number}")});
+        let value = json!({"type": "Customer.Created", "payload": payload}).to_string();
+        partition = bed.put(Some("one partition"), Some(value.as_bytes()), &[]).await.0;
+    }
+    bed.commit(partition, 3);
+    let consumer = bed.start().await;
+    bed.drained().await;
+    let users = bed.find("users", doc! {}).await;
+    let users: Vec<_> = users.iter().map(|user| user.get_str("userId").unwrap()).collect();
+    assert_eq!(users, ["c-3", "c-4"]);
+    consumer.stop().await;
+    bed.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_that_lost_its_partition_writes_nothing() {
+    let bed = Bed::new().await;
+    let customers = CustomerEvents::open(bed.mongo().await, None).await.unwrap();
+    let partition = PartitionId {
+        topic: bed.topic.clone(),
+        topic_id: "id".to_owned(),
+        partition: 0,
+    };
+    let user = UserId::parse("c").unwrap();
+    let unit = async |from: Option<i64>, to: i64| {
+        let mut snapshots = customers.load(&[&user], &[]).await.unwrap();
+        let before = snapshots.remove(&user).unwrap();
+        let change = CustomerWrite {
+            user_id: user.clone(),
+            record: before.record,
+            user: match &before.user {
+                None => UserWrite::Insert(NewUser::from_json(&json!({"userId": "c"})).unwrap()),
+                Some(_) => UserWrite::Delete,
+            },
+            before,
+            deletes_billings: false,
+            first_billing: None,
+        };
+        let unit = Unit {
+            position: Some(PositionMove {
+                partition: &partition,
+                from,
+                to,
+                group: "g",
+            }),
+            customers: vec![change],
+            ..Unit::default()
+        };
+        customers.apply(&unit, SystemClock.now()).await
+    };
+    unit(None, 5).await.unwrap();
+    for lost in [None, Some(3)] {
+        assert!(matches!(unit(lost, 9).await, Err(ApplyError::Moved)));
+        assert!(bed.user("c").await.is_some());
+    }
+    unit(Some(5), 6).await.unwrap();
+    assert!(bed.user("c").await.is_none());
     bed.clear().await;
 }
 

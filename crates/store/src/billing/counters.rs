@@ -99,13 +99,16 @@ pub async fn repair(mongo: &Mongo, thorough: bool) -> Result<CounterState, Store
     if counter.is_some() && highest <= from {
         return Ok(CounterState::Right);
     }
-    counters
-        .update_one(
+    // The counter may have moved on while the data was searched, and is compared once more as it is raised.
+    let before = counters
+        .find_one_and_update(
             doc! { "_id": BILLING_SEQUENCE },
             doc! { "$max": { "seq": number(highest) } },
         )
         .upsert(true)
+        .return_document(ReturnDocument::Before)
         .await?;
+    let from = sequence_of(before.as_ref())?;
     Ok(if highest > from {
         CounterState::Repaired { from, to: highest }
     } else {

@@ -18,7 +18,9 @@ pub async fn take(
     term: Duration,
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
-    let until = now.timestamp_millis().saturating_add(i64::try_from(term.as_millis()).unwrap_or(i64::MAX));
+    let until = now
+        .timestamp_millis()
+        .saturating_add(i64::try_from(term.as_millis()).unwrap_or(i64::MAX));
     let free = doc! {
         "_id": name,
         "$or": [{ "holder": holder }, { "until": { "$lte": values::date(now) } }],

@@ -9,7 +9,7 @@ use mongodb::{
 use rand::Rng;
 use tokio::time::Instant;
 
-use crate::{Mongo, StoreError};
+use crate::{Mongo, StoreError, abandoned::WORTH_LOOKING, end_abandoned_transactions};
 
 /// Work that is done as a whole or not at all. It may run several times, each time from the beginning.
 pub trait Work: Send {
@@ -32,8 +32,10 @@ const COMMIT_PATIENCE: Duration = Duration::from_secs(10);
 /// Runs `work` in a transaction. Where the answer of the commit was lost, the commit is repeated until its outcome is known.
 pub async fn in_transaction<W: Work>(mongo: &Mongo, work: &mut W) -> Result<W::Output, StoreError> {
     let started = Instant::now();
+    let mut looked = None;
     let mut session = mongo.client().start_session().await?;
-    for attempt in 0.. {
+    let mut attempt = 0;
+    loop {
         let failed = match once(&mut session, work).await {
             Ok(output) => return Ok(output),
             Err(failed) => failed,
@@ -48,13 +50,18 @@ pub async fn in_transaction<W: Work>(mongo: &Mongo, work: &mut W) -> Result<W::O
             }
             _ => return Err(failed),
         };
+        if looked.is_none_or(|looked: Instant| looked.elapsed() > WORTH_LOOKING) && started.elapsed() > WORTH_LOOKING {
+            looked = Some(Instant::now());
+            // If it cannot be done, the conflict ends when the server ends the transaction that it is with.
+            let _ = end_abandoned_transactions(mongo).await;
+        }
         let pause = pause(attempt);
         if started.elapsed() + pause > patience {
             return Err(failed);
         }
         tokio::time::sleep(pause).await;
+        attempt += 1;
     }
-    unreachable!("the loop ends by returning")
 }
 
 async fn once<W: Work>(session: &mut ClientSession, work: &mut W) -> Result<W::Output, StoreError> {
@@ -74,18 +81,19 @@ async fn once<W: Work>(session: &mut ClientSession, work: &mut W) -> Result<W::O
 
 async fn commit(session: &mut ClientSession) -> Result<(), StoreError> {
     let started = Instant::now();
-    for attempt in 0.. {
+    let mut attempt = 0;
+    loop {
         match session.commit_transaction().await {
             Ok(()) => return Ok(()),
             Err(error)
                 if error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT) && started.elapsed() < COMMIT_PATIENCE =>
             {
                 tokio::time::sleep(pause(attempt)).await;
+                attempt += 1;
             }
             Err(error) => return Err(error.into()),
         }
     }
-    unreachable!("the loop ends by returning")
 }
 
 /// A pause that grows from about 2 ms to about 200 ms, never the same for two processes that met.
