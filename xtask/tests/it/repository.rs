@@ -40,7 +40,7 @@ const VARIABLES: [&str; 27] = [
 ];
 
 /// Folders that hold nothing of ours.
-const NOT_OURS: [&str; 4] = [".cache", ".git", "node_modules", "target"];
+const NOT_OURS: [&str; 5] = [".cache", ".git", ".hypothesis", "node_modules", "target"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
