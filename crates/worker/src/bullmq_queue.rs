@@ -18,6 +18,7 @@
 //! | version 4 producers write no wake-up marker | [`follower`]: writes it |
 //! | a job without `priority` waits behind all earlier ones | [`follower`]: moves payments to the head |
 
+pub(crate) mod admin;
 pub(crate) mod connection;
 pub(crate) mod follower;
 pub(crate) mod job;

@@ -8,7 +8,7 @@ use billwright_store::{
     Mongo,
     billz::{
         cards::Cards, clients::Clients, leases::Leases, operation_log::OperationLog, operations::Operations,
-        order_sagas::OrderSagas, orders::Orders, sellers::Sellers,
+        order_sagas::OrderSagas, orders::Orders, sale_claims::SaleClaims, sellers::Sellers,
     },
 };
 use chrono::{NaiveDateTime, TimeDelta};
@@ -27,6 +27,7 @@ pub(crate) struct Context {
     pub(crate) log: OperationLog,
     pub(crate) operations: Operations,
     pub(crate) sagas: OrderSagas,
+    pub(crate) sale_claims: SaleClaims,
     pub(crate) leases: Leases,
     pub(crate) queues: LocalQueues,
     pub(crate) notify: Notify,
@@ -57,6 +58,7 @@ impl Context {
             log: OperationLog::new(mongo),
             operations: Operations::new(mongo),
             sagas: OrderSagas::new(mongo),
+            sale_claims: SaleClaims::new(mongo),
             leases: Leases::new(mongo),
             queues: LocalQueues::default(),
             notify,

@@ -3,8 +3,10 @@
 //! The way of a job: [`bullmq_queue`] fetches it, [`runner`] decodes it and decides what its failure means, [`once`] makes
 //! sure that it takes effect once, the file in [`jobs`] does it, through [`write_once`] wherever an answer can be lost.
 
+pub mod admin;
 mod bullmq_queue;
 mod context;
+mod drafts;
 mod envelope;
 mod guard;
 mod job_error;

@@ -72,7 +72,7 @@ fn wanted() -> Vec<Wanted> {
         partial: Some(doc! { "state": "waiting", "fold": { "$exists": true } }),
         ..plain("notifications", doc! { "fold": 1 })
     });
-    for collection in ["operations", "leases", "notifications"] {
+    for collection in ["operations", "leases", "sale_claims", "notifications"] {
         wanted.push(Wanted {
             expires: true,
             ..plain(collection, doc! { "expiresAt": 1 })
@@ -86,18 +86,89 @@ pub async fn ensure(mongo: &Mongo) -> Result<Vec<String>, StoreError> {
     let mut reports = Vec::new();
     let wanted = wanted();
     let mut collections: Vec<_> = wanted.iter().map(|index| index.collection).collect();
-    collections.dedup();
     collections.sort_unstable();
     collections.dedup();
     for collection in collections {
         let existing = existing(mongo, collection).await?;
+        let mut missing = Vec::new();
         for index in wanted.iter().filter(|index| index.collection == collection) {
-            if let Some(report) = ensure_one(mongo, index, &existing).await? {
-                reports.push(report);
+            match find_twin(index, &existing) {
+                Some(twin) => reports.extend(difference(index, twin)),
+                None => missing.push(index),
             }
+        }
+        reports.extend(create(mongo, collection, &missing).await?);
+    }
+    Ok(reports)
+}
+
+/// Makes indexes all at once, or one by one where one of them stands in the way of the others.
+async fn create(mongo: &Mongo, collection: &str, missing: &[&Wanted]) -> Result<Vec<String>, StoreError> {
+    if missing.is_empty() {
+        return Ok(Vec::new());
+    }
+    let models = missing.iter().map(|index| model(index));
+    match mongo
+        .collection(collection)
+        .create_indexes(models)
+        .await
+        .map_err(StoreError::from)
+    {
+        Ok(_) => return Ok(Vec::new()),
+        Err(StoreError::Unavailable(error)) => return Err(StoreError::Unavailable(error)),
+        Err(_) => {}
+    }
+    let mut reports = Vec::new();
+    for index in missing {
+        match mongo
+            .collection(collection)
+            .create_index(model(index))
+            .await
+            .map_err(StoreError::from)
+        {
+            Ok(_) => {}
+            Err(StoreError::Unavailable(error)) => return Err(StoreError::Unavailable(error)),
+            Err(other) => reports.push(format!(
+                "the index on {} of `{collection}` could not be made and is not there: {other}",
+                index.keys
+            )),
         }
     }
     Ok(reports)
+}
+
+fn find_twin<'a>(wanted: &Wanted, existing: &'a [IndexModel]) -> Option<&'a IndexModel> {
+    existing.iter().find(|index| {
+        let partial = index
+            .options
+            .as_ref()
+            .and_then(|options| options.partial_filter_expression.as_ref());
+        same_keys(&index.keys, &wanted.keys) && partial == wanted.partial.as_ref()
+    })
+}
+
+/// What is different about an index that exists, if anything.
+fn difference(wanted: &Wanted, twin: &IndexModel) -> Option<String> {
+    let options = twin.options.as_ref();
+    let unique = options.and_then(|options| options.unique).unwrap_or(false);
+    let expires = options.and_then(|options| options.expire_after).is_some();
+    (unique != wanted.unique || expires != wanted.expires).then(|| {
+        format!(
+            "the index on {} of `{}` exists in another shape and was left as it is: found unique={unique}, \
+             expiring={expires}, expected unique={}, expiring={}",
+            wanted.keys, wanted.collection, wanted.unique, wanted.expires
+        )
+    })
+}
+
+fn model(wanted: &Wanted) -> IndexModel {
+    let mut options = IndexOptions::default();
+    options.unique = wanted.unique.then_some(true);
+    options.expire_after = wanted.expires.then_some(Duration::ZERO);
+    options.partial_filter_expression.clone_from(&wanted.partial);
+    // Two indexes on one field need two names.
+    options.name = wanted.partial.is_some().then(|| "one_waiting_per_fold".to_owned());
+    IndexModel::builder().keys(wanted.keys.clone()).options(options).build()
 }
 
 async fn existing(mongo: &Mongo, collection: &str) -> Result<Vec<IndexModel>, StoreError> {
@@ -107,46 +178,6 @@ async fn existing(mongo: &Mongo, collection: &str) -> Result<Vec<IndexModel>, St
             StoreError::Unavailable(error) => Err(StoreError::Unavailable(error)),
             // The collection is not there yet, and so are its indexes.
             _ => Ok(Vec::new()),
-        },
-    }
-}
-
-async fn ensure_one(mongo: &Mongo, wanted: &Wanted, existing: &[IndexModel]) -> Result<Option<String>, StoreError> {
-    let twin = existing.iter().find(|index| {
-        same_keys(&index.keys, &wanted.keys)
-            && index
-                .options
-                .as_ref()
-                .and_then(|options| options.partial_filter_expression.as_ref())
-                == wanted.partial.as_ref()
-    });
-    if let Some(twin) = twin {
-        let options = twin.options.as_ref();
-        let unique = options.and_then(|options| options.unique).unwrap_or(false);
-        let expires = options.and_then(|options| options.expire_after).is_some();
-        return Ok((unique != wanted.unique || expires != wanted.expires).then(|| {
-            format!(
-                "the index on {} of `{}` exists in another shape and was left as it is: found unique={unique}, \
-                 expiring={expires}, expected unique={}, expiring={}",
-                wanted.keys, wanted.collection, wanted.unique, wanted.expires
-            )
-        }));
-    }
-    let mut options = IndexOptions::default();
-    options.unique = wanted.unique.then_some(true);
-    options.expire_after = wanted.expires.then_some(Duration::ZERO);
-    options.partial_filter_expression.clone_from(&wanted.partial);
-    // Two indexes on one field need two names.
-    options.name = wanted.partial.is_some().then(|| "one_waiting_per_fold".to_owned());
-    let model = IndexModel::builder().keys(wanted.keys.clone()).options(options).build();
-    match mongo.collection(wanted.collection).create_index(model).await {
-        Ok(_) => Ok(None),
-        Err(error) => match StoreError::from(error) {
-            StoreError::Unavailable(error) => Err(StoreError::Unavailable(error)),
-            other => Ok(Some(format!(
-                "the index on {} of `{}` could not be made and is not there: {other}",
-                wanted.keys, wanted.collection
-            ))),
         },
     }
 }

@@ -1,5 +1,5 @@
 //! The worker's database: `orders`, `cards`, `clients`, `users` (sellers), `integrations`, `logs`, and what Billwright
-//! keeps beside them (`operations`, `order_sagas`, `leases`, `notifications`).
+//! keeps beside them (`operations`, `order_sagas`, `leases`, `sale_claims`, `notifications`).
 
 pub mod cards;
 pub mod clients;
@@ -11,6 +11,7 @@ pub mod operation_log;
 pub mod operations;
 pub mod order_sagas;
 pub mod orders;
+pub mod sale_claims;
 pub mod sellers;
 
 use bson::{Bson, Document};

@@ -1,16 +1,15 @@
-//! `CREATE_ORDER`: makes a draft sale. The correlation id is its comment, by which a draft whose answer was lost is found.
+//! `CREATE_ORDER`: makes a draft sale. The correlation id is its comment, by which a draft whose answer was lost is found:
+//! see [`crate::drafts`].
 
-use billwright_connectors::billz::{BillzCalls, BillzError, OrderQuery, look};
 use billwright_domain::{BillzOrderId, Fields, Problems, ShopId};
-use billwright_store::bson::{Bson, Document, doc};
-use chrono::{NaiveDate, TimeDelta};
+use billwright_store::bson::{Bson, doc};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{Attempt, Defaults, Done, Operation, sale_lease};
 use crate::{
+    drafts::{Drafts, delete_strays},
     job_error::JobError,
-    write_once::{Looked, Write},
 };
 
 /// The payload.
@@ -45,12 +44,29 @@ impl Operation for CreateOrder {
 
     async fn run(&self, attempt: &mut Attempt<'_>) -> Result<Done, JobError> {
         let comment = attempt.correlation_id.to_string();
-        let draft = DraftOnce {
+        let drafts = Drafts {
             shop: &self.shop,
             comment: &comment,
-            today: attempt.context.local_now().date(),
+            operation: attempt.operation,
+            calls: &attempt.calls,
+            guard: attempt.guard,
+            context: attempt.context,
         };
-        let order_id = attempt.write(&draft).await?;
+        let Some(journal) = &mut attempt.journal else {
+            return Err(JobError::reject("internal error: a draft is made without a journal"));
+        };
+        let order_id = match drafts.create(journal).await {
+            Ok(order_id) => order_id,
+            Err(JobError::Retry(reason)) if attempt.is_last => {
+                // Nobody will look for it any more, and whether it could be deleted does not change how the job ends.
+                if let Err(error) = delete_strays(journal, None, &drafts).await {
+                    tracing::warn!(error = error.text(), "a draft may be left in Billz");
+                }
+                return Err(JobError::Retry(reason));
+            }
+            Err(other) => return Err(other),
+        };
+        delete_strays(journal, Some(&order_id), &drafts).await?;
         attempt.step(&format!("draft {order_id} created in Billz"), 90).await;
         note_empty(attempt, &order_id).await;
         Ok(Done::quietly(Created { order_id }))
@@ -69,51 +85,5 @@ async fn note_empty(attempt: &Attempt<'_>, order: &BillzOrderId) {
     let lease = sale_lease(order);
     if attempt.guard.acquire(&lease).await.is_ok() {
         attempt.guard.remember(&lease, doc! { "lines": Bson::Array(Vec::new()) }).await;
-    }
-}
-
-/// Makes a draft, or finds the one that was made when the answer was lost.
-pub(crate) struct DraftOnce<'a> {
-    pub(crate) shop: &'a ShopId,
-    /// Unique to the operation, so that the draft can be found by it.
-    pub(crate) comment: &'a str,
-    /// Today, by the shop's local time.
-    pub(crate) today: NaiveDate,
-}
-
-impl Write for DraftOnce<'_> {
-    type Answer = BillzOrderId;
-
-    fn step(&self) -> String {
-        "create_draft".to_owned()
-    }
-
-    fn before(&self) -> Document {
-        doc! { "day": self.today.to_string() }
-    }
-
-    fn outcome(&self, answer: &BillzOrderId) -> Document {
-        doc! { "sale": answer.as_str() }
-    }
-
-    fn recall(&self, outcome: &Document) -> Option<BillzOrderId> {
-        outcome.get_str("sale").ok().and_then(|id| BillzOrderId::parse(id).ok())
-    }
-
-    async fn send(&self, calls: &BillzCalls) -> Result<BillzOrderId, BillzError> {
-        Ok(calls.create_order(self.shop, self.comment).await?.id)
-    }
-
-    async fn look(&self, calls: &BillzCalls, before: &Document) -> Result<Looked<BillzOrderId>, BillzError> {
-        let day = before.get_str("day").ok().and_then(|day| day.parse().ok()).unwrap_or(self.today);
-        let query = OrderQuery {
-            shop: self.shop.clone(),
-            // A day on either side, for whatever zone Billz counts days in.
-            from: day - TimeDelta::days(1),
-            to: self.today + TimeDelta::days(1),
-            comment: Some(self.comment.to_owned()),
-        };
-        let found = calls.find_orders(&query).await?;
-        Ok(look::draft(&found, self.comment).map_or(Looked::NotDone, |row| Looked::Done(row.id.clone())))
     }
 }

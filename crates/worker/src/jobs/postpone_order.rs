@@ -145,19 +145,19 @@ mod tests {
 
     use super::{super::test_defaults, *};
 
-    fn until(time: Value) -> String {
+    fn until(time: &Value) -> String {
         let payload = json!({"orderId": "o", "time": time});
         shown(PostponeOrder::from_json(&payload, &test_defaults()).unwrap().until)
     }
 
     #[test]
     fn times_are_the_shops_local_time() {
-        assert_eq!(until(json!("2026-12-20 10:00:00")), "2026-12-20 10:00:00");
-        assert_eq!(until(json!("2026-12-20T10:00:00Z")), "2026-12-20 15:00:00");
-        assert_eq!(until(json!("2026-12-20T10:00:00+05:00")), "2026-12-20 10:00:00");
-        assert_eq!(until(json!("2026-12-20")), "2026-12-20 23:59:59");
-        assert_eq!(until(json!(1_797_750_000_000_i64)), "2026-12-20 12:00:00");
-        assert_eq!(until(json!(null)), "2026-12-29 12:00:00");
+        assert_eq!(until(&json!("2026-12-20 10:00:00")), "2026-12-20 10:00:00");
+        assert_eq!(until(&json!("2026-12-20T10:00:00Z")), "2026-12-20 15:00:00");
+        assert_eq!(until(&json!("2026-12-20T10:00:00+05:00")), "2026-12-20 10:00:00");
+        assert_eq!(until(&json!("2026-12-20")), "2026-12-20 23:59:59");
+        assert_eq!(until(&json!(1_797_750_000_000_i64)), "2026-12-20 12:00:00");
+        assert_eq!(until(&json!(null)), "2026-12-29 12:00:00");
     }
 
     #[test]

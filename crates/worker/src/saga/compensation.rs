@@ -1,14 +1,15 @@
 //! The way back: when an order cannot be placed nothing of it stays in Billz, and its document says why. A way back that is
 //! barred is tried again, by the job's retries and then by the maintenance task, until it is open.
 
-use billwright_connectors::billz::{BillzCalls, look};
+use billwright_connectors::billz::BillzCalls;
 
 use super::{
     journal::SagaJournal,
-    removal::{FirstCall, Removed, delete_strays, remove_sale},
+    removal::{FirstCall, Removed, remove_sale},
 };
 use crate::{
     context::Context,
+    drafts::{CREATE, Drafts, delete_strays},
     guard::Guard,
     job_error::{Decide, JobError},
     jobs::sale_lease,
@@ -64,12 +65,9 @@ async fn take_back_now(
     guard: &Guard,
     context: &Context,
 ) -> Result<TakenBack, JobError> {
-    let comment = journal.saga.comment.clone();
-    let mut strays = journal.open("delete_strays").is_some();
-    if journal.saga.sale().is_none() && journal.open("create_draft").is_some() {
+    if journal.saga.sale().is_none() && journal.open(CREATE).is_some() {
         // Whether there is a draft at all is not known. Billz may still be making it.
-        tokio::time::sleep(context.settle.min(look::SETTLE)).await;
-        strays = true;
+        tokio::time::sleep(context.settle).await;
     }
     if let Some(sale) = journal.saga.sale() {
         guard.acquire(&sale_lease(&sale)).await?;
@@ -85,8 +83,15 @@ async fn take_back_now(
             return Ok(TakenBack::PaidAfterAll);
         }
     }
-    if strays {
-        delete_strays(&comment, None, calls, context).await?;
-    }
+    let (comment, operation) = (journal.saga.comment.clone(), journal.saga.operation.clone());
+    let drafts = Drafts {
+        shop: &context.shop_id,
+        comment: &comment,
+        operation: &operation,
+        calls,
+        guard,
+        context,
+    };
+    delete_strays(journal, None, &drafts).await?;
     Ok(TakenBack::NothingLeft)
 }

@@ -9,13 +9,14 @@ use billwright_store::{
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
-use super::{Placed, journal::SagaJournal, placed_notice, removal::delete_strays, shown_number};
+use super::{Placed, journal::SagaJournal, placed_notice, shown_number};
 use crate::{
+    drafts::{Drafts, delete_strays},
     job_error::{Decide, JobError},
     jobs::{
         Attempt, Done, add_client::AttachOnce, add_item::AddOnce, create_client::find_or_create,
-        create_discount::DiscountOnce, create_order::DraftOnce, make_payment::PayOnce, payment_type, phone_lease,
-        postpone_order::ParkOnce, sale_lease,
+        create_discount::DiscountOnce, make_payment::PayOnce, payment_type, phone_lease, postpone_order::ParkOnce,
+        sale_lease,
     },
     write_once::{Journal, Write, write_once},
 };
@@ -32,8 +33,6 @@ enum PreparedClient {
     New(NewClient),
 }
 
-/// Marks that a draft may have been made twice, until that was looked into.
-const STRAYS: &str = "delete_strays";
 /// The client's id in Billz, in the outcome of the step of this name.
 const CLIENT: &str = "client";
 
@@ -80,10 +79,8 @@ pub(super) async fn place(
     }
 
     let (total, paid) = park_or_pay(draft, &sale, total, prepared.payment_type.as_ref(), journal, attempt).await?;
-    if journal.open(STRAYS).is_some() {
-        delete_strays(&journal.saga.comment.clone(), Some(&sale), &attempt.calls, context).await?;
-        journal.settle(STRAYS, Document::new()).await?;
-    }
+    let comment = journal.saga.comment.clone();
+    delete_strays(journal, Some(&sale), &drafts(&comment, attempt)).await?;
     context
         .orders
         .mark_placed(&order.id, &sale, total, paid, context.clock.now())
@@ -142,19 +139,20 @@ async fn prepare(draft: &OrderDraft, attempt: &Attempt<'_>) -> Result<Prepared, 
     })
 }
 
-async fn create_draft(journal: &mut SagaJournal<'_>, attempt: &Attempt<'_>) -> Result<BillzOrderId, JobError> {
-    let context = attempt.context;
-    let comment = journal.saga.comment.clone();
-    let write = DraftOnce {
-        shop: &context.shop_id,
-        comment: &comment,
-        today: context.local_now().date(),
-    };
-    if journal.open(&write.step()).is_some() && journal.open(STRAYS).is_none() {
-        // The first one may turn up in Billz after all.
-        journal.intend(STRAYS, Document::new()).await?;
+fn drafts<'a>(comment: &'a str, attempt: &'a Attempt<'_>) -> Drafts<'a> {
+    Drafts {
+        shop: &attempt.context.shop_id,
+        comment,
+        operation: attempt.operation,
+        calls: &attempt.calls,
+        guard: attempt.guard,
+        context: attempt.context,
     }
-    let sale = take(&write, journal, attempt).await?;
+}
+
+async fn create_draft(journal: &mut SagaJournal<'_>, attempt: &Attempt<'_>) -> Result<BillzOrderId, JobError> {
+    let comment = journal.saga.comment.clone();
+    let sale = drafts(&comment, attempt).create(journal).await?;
     journal.know_sale(&sale).await?;
     Ok(sale)
 }

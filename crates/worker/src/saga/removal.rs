@@ -1,9 +1,8 @@
 //! Taking a sale out of Billz: returned from the park if it is parked, then deleted.
 
-use billwright_connectors::billz::{BillzCalls, BillzError, OrderQuery, SaleState, look};
+use billwright_connectors::billz::{BillzCalls, BillzError, SaleState, look};
 use billwright_domain::BillzOrderId;
 use billwright_store::bson::{Document, doc};
-use chrono::TimeDelta;
 
 use crate::{
     context::Context,
@@ -79,35 +78,6 @@ pub(crate) async fn remove_sale(
         Deletion::Gone => Ok(Removed::Gone),
         Deletion::Refused(text) => Err(JobError::Reject(text)),
     }
-}
-
-/// Deletes drafts with this comment other than `keep`: one that was made by a call whose answer was lost, and that turned
-/// up after another one was made in its place.
-pub(super) async fn delete_strays(
-    comment: &str,
-    keep: Option<&BillzOrderId>,
-    calls: &BillzCalls,
-    context: &Context,
-) -> Result<(), JobError> {
-    let today = context.local_now().date();
-    let query = OrderQuery {
-        shop: context.shop_id.clone(),
-        from: today - TimeDelta::days(2),
-        to: today + TimeDelta::days(1),
-        comment: Some(comment.to_owned()),
-    };
-    for row in calls.find_orders(&query).await.decide()? {
-        if row.state != SaleState::Draft || Some(&row.id) == keep {
-            continue;
-        }
-        match calls.delete_order(&row.id).await {
-            Ok(()) | Err(BillzError::NotFound { .. }) => {
-                tracing::info!(order.id = %row.id, "a stray draft was deleted")
-            }
-            other => other.decide()?,
-        }
-    }
-    Ok(())
 }
 
 /// What deleting a sale came to.

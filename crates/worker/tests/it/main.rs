@@ -5,5 +5,17 @@
     reason = "the functions that several tests share may panic as tests do"
 )]
 
+mod admin;
+mod bullmq;
+mod crashes;
+mod duplicates;
+mod lost_answers;
+mod notifications;
+mod overtaking;
+mod payloads;
+mod refusals;
+mod retries;
+mod saga;
+mod shutdown;
 mod types;
 mod world;

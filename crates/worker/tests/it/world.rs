@@ -29,6 +29,8 @@ pub(crate) struct World {
     pub(crate) database: Database,
     pub(crate) redis: MultiplexedConnection,
     pub(crate) prefix: String,
+    /// How long a dead worker's job stays its own.
+    pub(crate) lock: Duration,
     mongo: Mongo,
     redis_url: String,
 }
@@ -93,11 +95,16 @@ impl World {
         .unwrap();
         let client = mongodb::Client::with_uri_str(&uri).await.unwrap();
         let redis = redis::Client::open(redis_url.as_str()).unwrap();
+        let patient = redis::AsyncConnectionConfig::new().set_response_timeout(Some(DEADLINE));
         Self {
             sandbox: Sandbox::start(settings).await.unwrap(),
             database: client.database(&name),
-            redis: redis.get_multiplexed_async_connection().await.unwrap(),
+            redis: redis
+                .get_multiplexed_async_connection_with_config(&patient)
+                .await
+                .unwrap(),
             prefix: format!("test-{unique}"),
+            lock: Duration::from_secs(3),
             mongo,
             redis_url,
         }
@@ -110,8 +117,8 @@ impl World {
         };
         let mut settings = WorkerSettings::new(redis, ShopId::parse(SHOP_ID).unwrap());
         settings.prefix.clone_from(&self.prefix);
-        settings.lock_duration = Duration::from_secs(3);
-        settings.stalled_interval = Duration::from_millis(500);
+        settings.lock_duration = self.lock;
+        settings.stalled_interval = self.lock / 5;
         settings.settle = Duration::from_millis(50);
         settings.grace = Duration::from_secs(5);
         settings.retry = RetryPolicy {

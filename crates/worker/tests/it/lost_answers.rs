@@ -1,0 +1,169 @@
+//! The answer to each write is lost, before the effect and after it: the job completes, and the effect is there once.
+
+use billwright_sandbox::{Decimal, Fault, OrderState, PRODUCT_ID};
+use serde_json::{Value, json};
+
+use crate::world::{World, order};
+
+/// What can become of an answer.
+fn losses() -> [Fault; 4] {
+    [
+        Fault::CutBefore,
+        Fault::CutAfter,
+        Fault::TruncatedBody,
+        Fault::status_after_effect(502),
+    ]
+}
+
+async fn sale_with_line(world: &World) -> String {
+    let sale = world.run("CREATE_ORDER", json!({})).await.value()["orderId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    world
+        .run("ADD_ITEM", json!({"productId": PRODUCT_ID, "qty": 2, "orderId": sale}))
+        .await
+        .value();
+    sale
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_write_takes_effect_once_whatever_becomes_of_its_answer() {
+    let world = World::new().await;
+    let worker = world.start();
+    let mut phone = 998_900_000_000_u64;
+    for fault in losses() {
+        let lose = |call: &str| world.sandbox.faults().next(call, fault.clone());
+        phone += 1;
+        lose("create_client");
+        let client = world
+            .run("CREATE_CLIENT", json!({"clientPhone": phone, "clientFirstName": "A"}))
+            .await
+            .value();
+        assert_eq!(world.sandbox.ledger().client_count(&phone.to_string()), 1, "{fault:?}");
+
+        lose("create_order");
+        let sale = world.run("CREATE_ORDER", json!({})).await.value()["orderId"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+
+        lose("add_product");
+        let item = json!({"productId": PRODUCT_ID, "qty": 2, "orderId": sale});
+        world.run("ADD_ITEM", item.clone()).await.value();
+        lose("add_product");
+        world.run("ADD_ITEM", item).await.value();
+        assert_eq!(
+            world.sandbox.ledger().order(&sale).unwrap().total,
+            Decimal::from(200),
+            "{fault:?}"
+        );
+
+        lose("attach_customer");
+        world
+            .run("ADD_CLIENT", json!({"customerId": client["clientId"], "orderId": sale}))
+            .await
+            .value();
+        lose("discount");
+        let discount = json!({"orderId": sale, "amount": 20, "totalPrice": 200});
+        assert_eq!(world.run("CREATE_DISCOUNT", discount).await.value()["total"], 180);
+        lose("park");
+        world.run("POSTPONE_ORDER", json!({"orderId": sale})).await.value();
+        lose("unpark");
+        world.run("CANCEL_POSTPONE", json!({"orderId": sale})).await.value();
+        lose("pay");
+        let payment = json!({"orderId": sale, "cardId": "card123", "totalPrice": 180});
+        assert_eq!(world.run("MAKE_PAYMENT", payment).await.value()["alreadyPaid"], false);
+        let ledger = world.sandbox.ledger();
+        let record = ledger.order(&sale).unwrap();
+        assert_eq!(
+            (record.state, record.total),
+            (OrderState::Paid, Decimal::from(180)),
+            "{fault:?}"
+        );
+        assert_eq!(ledger.times_paid(&sale), 1, "{fault:?}");
+
+        let doomed = sale_with_line(&world).await;
+        lose("delete_order");
+        world.run("DELETE_ORDER", json!({"orderId": doomed})).await.value();
+        assert!(world.sandbox.ledger().order(&doomed).unwrap().deleted, "{fault:?}");
+        assert!(
+            world.sandbox.faults().rules().iter().all(|rule| rule.times == Some(0)),
+            "{:?}",
+            world.sandbox.faults().rules()
+        );
+    }
+    // Every draft that is left is one that a job returned.
+    assert_eq!(world.sandbox.ledger().drafts().len(), 0, "stray drafts");
+    worker.stop().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_is_placed_once_whatever_becomes_of_any_answer() {
+    let world = World::new().await;
+    let worker = world.start();
+    let mut number = 0;
+    for call in [
+        "create_client",
+        "create_order",
+        "attach_customer",
+        "add_product",
+        "discount",
+        "park",
+        "pay",
+    ] {
+        for fault in losses() {
+            number += 1;
+            let client = world.client(998_910_000_000.0 + f64::from(number), None).await;
+            let mut payload = order(&number.to_string(), client);
+            payload["discountAmount"] = json!(25);
+            payload["totalPrice"] = json!(200);
+            if call == "pay" {
+                payload["isPaid"] = json!(true);
+                payload["cardId"] = json!("card123");
+            }
+            world.sandbox.faults().next(call, fault.clone());
+            let placed = world.run("PLACE_ORDER", payload).await.value();
+            let ledger = world.sandbox.ledger();
+            let sale = ledger.order(placed["billzOrderId"].as_str().unwrap()).unwrap();
+            let expected = if call == "pay" {
+                OrderState::Paid
+            } else {
+                OrderState::Parked
+            };
+            assert_eq!(
+                (sale.state, sale.total),
+                (expected, Decimal::from(200)),
+                "{call} {fault:?}"
+            );
+            assert_eq!(
+                sale.lines.iter().map(|line| line.quantity).sum::<Decimal>(),
+                Decimal::from(4),
+                "{call} {fault:?}"
+            );
+            assert_eq!(
+                ledger.live_orders().len(),
+                usize::try_from(number).unwrap(),
+                "{call} {fault:?}: a stray sale"
+            );
+            assert_eq!(placed.get("alreadyPlaced"), Some(&Value::Bool(false)));
+        }
+    }
+    worker.stop().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_billz_never_makes_a_second_payment() {
+    let world = World::new().await;
+    let worker = world.start();
+    let sale = sale_with_line(&world).await;
+    world.sandbox.faults().next("pay", Fault::HangAfter);
+    let payment = json!({"orderId": sale, "cardId": "card123", "totalPrice": 100});
+    assert_eq!(world.run("MAKE_PAYMENT", payment).await.value()["paid"], true);
+    assert_eq!(world.sandbox.ledger().times_paid(&sale), 1);
+    assert_eq!(world.sandbox.ledger().calls_named("pay").len(), 1);
+    worker.stop().await;
+    world.end().await;
+}
