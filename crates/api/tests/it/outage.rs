@@ -12,16 +12,28 @@ fn condition(app: &TestApp) -> Option<Condition> {
     app.health.all().get("billing.mongodb").map(|health| health.condition)
 }
 
+/// How much longer than they should the steps of a wait of 0.3 s take: how busy the machine is with other things.
+async fn lag() -> Duration {
+    let started = Instant::now();
+    for _ in 0..30 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    started.elapsed().saturating_sub(Duration::from_millis(300))
+}
+
 async fn is_refused_within_a_second(app: &TestApp) {
     let body = json!({"userId": "c", "dueDate": "2025-10-15"});
     for _ in 0..3 {
-        let started = Instant::now();
-        let (read, list, write) = tokio::join!(
-            app.get("/api/users/c"),
-            app.get("/api/billings"),
-            app.post("/api/billings", &body)
-        );
-        let took = started.elapsed();
+        let requests = async {
+            let started = Instant::now();
+            let answers = tokio::join!(
+                app.get("/api/users/c"),
+                app.get("/api/billings"),
+                app.post("/api/billings", &body)
+            );
+            (answers, started.elapsed())
+        };
+        let (((read, list, write), took), lag) = tokio::join!(requests, lag());
         for answer in [read, list, write] {
             assert_eq!(
                 (answer.status, answer.header("retry-after")),
@@ -31,7 +43,10 @@ async fn is_refused_within_a_second(app: &TestApp) {
             );
             assert_eq!(answer.error(), ("Database unavailable".into(), "unavailable".into()));
         }
-        assert!(took < Duration::from_millis(1300), "it took {took:?}");
+        assert!(
+            took < Duration::from_secs(1) + 3 * lag,
+            "it took {took:?}, with a lag of {lag:?}"
+        );
     }
 }
 
