@@ -140,7 +140,7 @@ impl Runner {
     /// One attempt at a decoded job.
     async fn attempt(&self, queued: &QueuedJob, decoded: &Decoded) -> Result<Value, JobError> {
         let context = &*self.context;
-        let owner = format!("{}:{}", queued.id(), Uuid::now_v7());
+        let owner = format!("{}:{}:{}", queued.queue(), queued.id(), Uuid::now_v7());
         let guard = Guard::new(
             context.leases.clone(),
             context.operations.clone(),

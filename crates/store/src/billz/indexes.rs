@@ -66,7 +66,7 @@ fn wanted() -> Vec<Wanted> {
     wanted.push(plain("operations", doc! { "type": 1, "state": 1, "updatedAt": -1 }));
     wanted.push(plain("order_sagas", doc! { "state": 1, "updatedAt": 1 }));
     wanted.push(plain("notifications", doc! { "state": 1, "due": 1 }));
-    wanted.push(plain("notifications", doc! { "fold": 1, "state": 1, "sentAt": -1 }));
+    wanted.push(plain("notifications", doc! { "fold": 1, "takenAt": -1 }));
     wanted.push(Wanted {
         unique: true,
         partial: Some(doc! { "state": "waiting", "fold": { "$exists": true } }),

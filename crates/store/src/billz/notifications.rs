@@ -63,11 +63,11 @@ impl Notifications {
             return Ok(());
         };
         let last = collection
-            .find_one(doc! { "fold": fold, "state": "sent" })
-            .sort(doc! { "sentAt": -1 })
-            .projection(doc! { "sentAt": 1 })
+            .find_one(doc! { "fold": fold, "state": { "$in": ["sending", "sent"] } })
+            .sort(doc! { "takenAt": -1 })
+            .projection(doc! { "takenAt": 1 })
             .await?
-            .and_then(|sent| sent.get_datetime("sentAt").ok().copied());
+            .and_then(|sent| sent.get_datetime("takenAt").ok().copied());
         let earliest = last.map_or(DateTime::from_millis(0), |last| {
             let spacing = i64::try_from(message.spacing.as_millis()).unwrap_or_default();
             DateTime::from_millis(last.timestamp_millis().saturating_add(spacing))
@@ -110,7 +110,7 @@ impl Notifications {
             .collection("notifications")
             .find_one_and_update(
                 filter,
-                doc! { "$set": { "state": "sending" }, "$inc": { "attempts": 1 } },
+                doc! { "$set": { "state": "sending" }, "$inc": { "attempts": 1 }, "$currentDate": { "takenAt": true } },
             )
             .sort(doc! { "due": 1, "_id": 1 })
             .return_document(ReturnDocument::After)

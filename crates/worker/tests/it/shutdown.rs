@@ -81,6 +81,7 @@ async fn the_job_of_a_dead_worker_goes_to_another_and_takes_effect_once() {
     .await;
     doomed.shutdown_background();
     drop(worker);
+    world.let_locks_run_out(&job).await;
     let next = world.start();
     world.ended(&job).await.value();
     assert_eq!(world.sandbox.ledger().calls_named("add_product").len(), 1);

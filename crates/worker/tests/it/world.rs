@@ -1,6 +1,6 @@
 //! What a test of the worker needs: a sandbox, a database, a queue, a producer that writes jobs as Node does, and workers.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use billwright_connectors::{
     billz::{Billz, BillzSettings},
@@ -21,16 +21,14 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 /// How long anything may take before a test gives up on it.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A world of a test's own.
 pub(crate) struct World {
-    pub(crate) sandbox: Sandbox,
+    pub(crate) sandbox: Arc<Sandbox>,
     pub(crate) database: Database,
     pub(crate) redis: MultiplexedConnection,
     pub(crate) prefix: String,
-    /// How long a dead worker's job stays its own.
-    pub(crate) lock: Duration,
     mongo: Mongo,
     redis_url: String,
 }
@@ -97,16 +95,27 @@ impl World {
         let redis = redis::Client::open(redis_url.as_str()).unwrap();
         let patient = redis::AsyncConnectionConfig::new().set_response_timeout(Some(DEADLINE));
         Self {
-            sandbox: Sandbox::start(settings).await.unwrap(),
+            sandbox: Arc::new(Sandbox::start(settings).await.unwrap()),
             database: client.database(&name),
             redis: redis
                 .get_multiplexed_async_connection_with_config(&patient)
                 .await
                 .unwrap(),
             prefix: format!("test-{unique}"),
-            lock: Duration::from_secs(3),
             mongo,
             redis_url,
+        }
+    }
+
+    /// The same world with a queue of its own.
+    pub(crate) fn with_queue(&self, name: &str) -> Self {
+        Self {
+            sandbox: self.sandbox.clone(),
+            database: self.database.clone(),
+            redis: self.redis.clone(),
+            prefix: format!("{}-{name}", self.prefix),
+            mongo: self.mongo.clone(),
+            redis_url: self.redis_url.clone(),
         }
     }
 
@@ -117,8 +126,8 @@ impl World {
         };
         let mut settings = WorkerSettings::new(redis, ShopId::parse(SHOP_ID).unwrap());
         settings.prefix.clone_from(&self.prefix);
-        settings.lock_duration = self.lock;
-        settings.stalled_interval = self.lock / 5;
+        // Locks are long, so that a busy machine loses none; a test that needs one to run out says so.
+        settings.stalled_interval = Duration::from_millis(300);
         settings.settle = Duration::from_millis(50);
         settings.grace = Duration::from_secs(5);
         settings.retry = RetryPolicy {
@@ -282,6 +291,23 @@ impl World {
         self.ended(&job).await
     }
 
+    /// What a dead worker held runs out, as it would after half a minute.
+    pub(crate) async fn let_locks_run_out(&self, job: &str) {
+        self.redis
+            .clone()
+            .del::<_, ()>(format!("{}:lock", self.key(job)))
+            .await
+            .unwrap();
+        let held = doc! { "owner": { "$regex": format!("^{}:", self.key(job)) } };
+        for collection in ["leases", "operations"] {
+            let gone = doc! { "$set": { "until": 0_i64 } };
+            self.collection(collection)
+                .update_many(held.clone(), gone)
+                .await
+                .unwrap();
+        }
+    }
+
     /// A client document, with or without an id in Billz.
     pub(crate) async fn client(&self, phone: f64, billz_id: Option<&str>) -> ObjectId {
         let id = ObjectId::new();
@@ -297,11 +323,13 @@ impl World {
     pub(crate) async fn end(self) {
         self.database.drop().await.unwrap();
         let mut redis = self.redis.clone();
-        let keys: Vec<String> = redis.keys(format!("{}:*", self.prefix)).await.unwrap();
+        let keys: Vec<String> = redis.keys(format!("{}*", self.prefix)).await.unwrap();
         if !keys.is_empty() {
             redis.del::<_, ()>(keys).await.unwrap();
         }
-        self.sandbox.stop().await;
+        if let Some(sandbox) = Arc::into_inner(self.sandbox) {
+            sandbox.stop().await;
+        }
     }
 }
 
