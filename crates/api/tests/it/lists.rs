@@ -4,6 +4,7 @@ use billwright_store::billing::{
     BillingStore,
     lists::{Condition, ListQuery, Listed, Order, Window},
 };
+use futures_util::TryStreamExt;
 use mongodb::bson::{DateTime, Document, doc, oid::ObjectId};
 use reqwest::Method;
 use serde_json::Value;
@@ -252,7 +253,6 @@ async fn a_client_that_breaks_off_a_long_list_leaves_no_cursor_open() {
             ])
             .await
             .unwrap();
-        use futures_util::TryStreamExt;
         let idle: Vec<Document> = idle.try_collect().await.unwrap();
         if idle.is_empty() {
             break;
