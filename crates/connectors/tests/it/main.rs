@@ -9,6 +9,7 @@
 mod breaker;
 mod budget;
 mod bytes;
+mod every_call;
 mod faults;
 mod login;
 mod reads;

@@ -77,6 +77,8 @@ struct Script {
     asked: Vec<Asked>,
     /// What is said next to a path; the last one is said again and again.
     answers: HashMap<String, VecDeque<Say>>,
+    /// What is said to every other path.
+    elsewhere: Option<Say>,
 }
 
 /// The server. Logs in whoever asks, unless the test says otherwise.
@@ -129,6 +131,11 @@ impl Stub {
             .insert(path.to_owned(), VecDeque::from([say]));
     }
 
+    /// Answers every path with this for which nothing else was said.
+    pub(crate) fn says_elsewhere(&self, say: Say) {
+        self.script.lock().unwrap().elsewhere = Some(say);
+    }
+
     /// What was asked, logins left out.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         let script = self.script.lock().unwrap();
@@ -179,7 +186,7 @@ async fn answer(State(script): State<Arc<Mutex<Script>>>, request: Request) -> R
         match script.answers.get_mut(parts.uri.path()) {
             Some(answers) if answers.len() > 1 => answers.pop_front().unwrap(),
             Some(answers) => answers[0].clone(),
-            None => Say::bytes(200, "{}"),
+            None => script.elsewhere.clone().unwrap_or_else(|| Say::bytes(200, "{}")),
         }
     };
     tokio::time::sleep(say.after).await;
