@@ -294,7 +294,10 @@ mod tests {
     #[test]
     fn the_payment_date_follows_is_paid_unless_it_is_given() {
         let paid = BillingChange::from_json(&json!({"isPaid": "true"}), now()).unwrap();
-        assert_eq!((paid.payment_date, paid.paid_at_the_latest), (Given::Absent, Some(now())));
+        assert_eq!(
+            (paid.payment_date, paid.paid_at_the_latest),
+            (Given::Absent, Some(now()))
+        );
         let dated = BillingChange::from_json(&json!({"isPaid": true, "paymentDate": null}), now()).unwrap();
         assert_eq!((dated.payment_date, dated.paid_at_the_latest), (Given::Null, None));
         let open = BillingChange::from_json(&json!({"isPaid": false}), now()).unwrap();

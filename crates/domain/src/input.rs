@@ -378,9 +378,7 @@ pub fn date(value: &Value) -> Result<Option<DateTime<Utc>>, Mismatch> {
     let found = match value {
         Value::Null => return Ok(None),
         // Less than a millisecond is none; such small numbers no decimal can hold.
-        Value::Number(number) if number.as_f64().is_some_and(|double| double.abs() < 1.0) => {
-            Some(DateTime::UNIX_EPOCH)
-        }
+        Value::Number(number) if number.as_f64().is_some_and(|double| double.abs() < 1.0) => Some(DateTime::UNIX_EPOCH),
         Value::Number(number) => milliseconds(&number.to_string()),
         Value::String(text) if text.trim().is_empty() => return Ok(None),
         Value::String(text) => date_of_text(text.trim()),
