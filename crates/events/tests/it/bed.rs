@@ -103,7 +103,7 @@ impl Bed {
     pub(crate) fn settings(&self) -> EventsSettings {
         let mut settings = EventsSettings::new(&self.brokers);
         settings.topics = vec![self.topic.clone()];
-        settings.group_id = self.topic.clone();
+        settings.group_id.clone_from(&self.topic);
         settings.session_timeout = Duration::from_secs(6);
         settings
     }

@@ -28,10 +28,6 @@ async fn consumer_process() {
     let Ok(orders) = std::env::var(ORDERS) else {
         return;
     };
-    tracing_subscriber::fmt()
-        .with_env_filter("billwright_events=debug")
-        .with_writer(std::io::stderr)
-        .init();
     let orders: Vec<&str> = orders.split(' ').collect();
     let mut settings = EventsSettings::new(orders[0]);
     settings.topics = vec![orders[1].to_owned()];
@@ -49,28 +45,34 @@ async fn consumer_process() {
     consumer.finished().await;
 }
 
-fn spawn(bed: &Bed) -> Child {
-    let orders = [&bed.brokers, &bed.topic, &bed.mongodb_uri, bed.database.name()].join(" ");
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "kills::consumer_process"])
-        .env(ORDERS, orders)
-        .stdout(Stdio::null())
-        .stderr(
-            std::fs::OpenOptions::new()
-                .create(true)
-                .append(true)
-                .open("/tmp/ev-child.log")
-                .unwrap(),
-        )
-        .spawn()
-        .unwrap()
+/// A consumer's process, which does not outlive the test.
+struct Consumer(Child);
+
+impl Consumer {
+    fn spawn(bed: &Bed) -> Self {
+        let orders = [&bed.brokers, &bed.topic, &bed.mongodb_uri, bed.database.name()].join(" ");
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .args(["--ignored", "--exact", "kills::consumer_process"])
+            .env(ORDERS, orders)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Self(command.spawn().unwrap())
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_consumers_of_which_one_after_another_is_killed_end_as_a_model_says() {
     let bed = Bed::new().await;
     let load = Load::random(31, 5_000, 600);
-    let mut consumers: Vec<Child> = (0..3).map(|_| spawn(&bed)).collect();
+    let mut consumers: Vec<Consumer> = (0..3).map(|_| Consumer::spawn(&bed)).collect();
     load.put(&bed).await;
     let applied = async || {
         let positions = bed.find("event_positions", bson::doc! {}).await;
@@ -83,17 +85,12 @@ async fn three_consumers_of_which_one_after_another_is_killed_end_as_a_model_say
         let before = applied().await;
         let total = i64::try_from(load.len()).unwrap();
         eventually("work goes on", async || applied().await > before || before == total).await;
-        let victim = victim % 3;
-        consumers[victim].kill().unwrap();
-        consumers[victim].wait().unwrap();
-        consumers[victim] = spawn(&bed);
+        // What is overwritten is dropped, and so killed.
+        consumers[victim % 3] = Consumer::spawn(&bed);
         tokio::time::sleep(Duration::from_millis(700)).await;
     }
     tokio::time::timeout(PATIENCE, bed.drained()).await.unwrap();
     load.verify(&bed).await;
-    for mut consumer in consumers {
-        consumer.kill().unwrap();
-        consumer.wait().unwrap();
-    }
+    drop(consumers);
     bed.clear().await;
 }

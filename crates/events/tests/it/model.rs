@@ -73,7 +73,7 @@ impl Load {
                 .iter()
                 .map(|(number, (kind, payload))| {
                     let value = if self.with_times {
-                        json!({"event": kind, "data": payload, "timestamp": 1_700_000_000_000_i64 + *number as i64})
+                        json!({"event": kind, "data": payload, "timestamp": 1_700_000_000_000_u64 + *number as u64})
                     } else {
                         json!({"type": kind, "payload": payload})
                     };
@@ -85,9 +85,9 @@ impl Load {
             let delivered = tokio::time::timeout(PATIENCE, join_all(deliveries))
                 .await
                 .expect("the broker takes it");
-            delivered.into_iter().for_each(|delivery| {
+            for delivery in delivered {
                 delivery.unwrap().map_err(|(error, _)| error).unwrap();
-            });
+            }
         }
     }
 

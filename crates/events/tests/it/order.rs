@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bson::doc;
+use rdkafka::Message;
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, city, eventually, header, is_active};
@@ -73,7 +74,6 @@ async fn an_event_whose_customer_never_appears_goes_to_the_dead_letters() {
     .await;
     let letters = bed.read_all(&format!("{}.dlq", bed.topic));
     assert_eq!(letters.len(), 1);
-    use rdkafka::Message;
     assert_eq!(
         (letters[0].payload(), letters[0].key()),
         (Some(value.as_slice()), Some(b"c".as_slice()))
