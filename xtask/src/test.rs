@@ -101,7 +101,8 @@ async fn run_step(step: Step, services: &mut Option<Services>) -> Result<()> {
                 "--document-private-items",
                 "--locked",
             ]);
-            step::run(doc.env("RUSTDOCFLAGS", "-D warnings")).await
+            // Nobody reads these pages but who works on the code: private items are shown, and may be linked to.
+            step::run(doc.env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links")).await
         }
         Step::Dependencies => dependencies().await,
         Step::Build => step::run(cargo().args(["test", "--workspace", "--all-targets", "--no-run", "--locked"])).await,
