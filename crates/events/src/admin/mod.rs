@@ -2,13 +2,13 @@
 //!
 //! Every answer can be serialized. What changes something takes `dry_run`, and then tells what it would do.
 //!
-//! - [`lag`]`(settings, mongo) -> Vec<PartitionLag>`: how far each partition is behind.
-//! - [`tail`]`(settings, request, cancel, show) -> ()`: the last events of a topic, and the next ones as they come; no
+//! - [`lag()`]`(settings, mongo) -> Vec<PartitionLag>`: how far each partition is behind.
+//! - [`tail()`]`(settings, request, cancel, show) -> ()`: the last events of a topic, and the next ones as they come; no
 //!   personal data.
 //! - [`dead_letters::list`]`(settings, limit) -> Vec<DeadLetterRow>`: the newest dead letters.
 //! - [`dead_letters::show`]`(settings, place) -> DeadLetterContent`: one of them, raw.
 //! - [`dead_letters::replay`]`(settings, which, dry_run) -> Vec<ReplayRow>`: back into their topics.
-//! - [`reset`]`(settings, mongo, clock, request, dry_run) -> Vec<ResetRow>`: reads partitions again, or skips.
+//! - [`reset()`]`(settings, mongo, clock, request, dry_run) -> Vec<ResetRow>`: reads partitions again, or skips.
 
 pub mod dead_letters;
 mod lag;

@@ -16,4 +16,5 @@ mod order;
 mod outages;
 mod outbox;
 mod replays;
+mod standalone;
 mod topics;

@@ -147,18 +147,20 @@ async fn one_event_in_an_idle_system_takes_effect_at_once() {
     let consumer = bed.start().await;
     bed.event("Customer.Created", &json!({"userId": "warm-up"})).await;
     bed.drained().await;
-    let mut slowest = Duration::ZERO;
-    for number in 0..20 {
+    let mut delays = Vec::new();
+    for number in 0..21 {
         let user = format!("c-{number}");
         bed.event("Customer.Created", &json!({"userId": user})).await;
         let began = std::time::Instant::now();
         while bed.user(&user).await.is_none() {
             assert!(began.elapsed() < Duration::from_secs(30), "the event takes no effect");
         }
-        slowest = slowest.max(began.elapsed());
+        delays.push(began.elapsed());
     }
-    // The promise is 50 ms on an idle machine; a build beside the tests takes its share.
-    assert!(slowest < Duration::from_millis(500), "{slowest:?}");
+    delays.sort_unstable();
+    // The promise is 50 ms at the worst on an idle machine; what runs beside the tests takes its share. A batch that
+    // waited for company, or a queue that is only looked into now and then, would show even so.
+    assert!(delays[10] < Duration::from_millis(400), "{delays:?}");
     consumer.stop().await;
     bed.clear().await;
 }
