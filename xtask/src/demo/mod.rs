@@ -99,7 +99,7 @@ async fn show(stage: &Stage, screen: &mut Screen) {
         .step("A billing for a suspended user", billing::suspended_user(stage))
         .await;
     screen
-        .step("A billing is paid, and another deleted", billing::pay_and_delete(stage))
+        .step("A billing is paid, then deleted", billing::pay_and_delete(stage))
         .await;
     screen
         .step(

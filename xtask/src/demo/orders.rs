@@ -223,22 +223,24 @@ impl Shop {
 
     /// A payload that can never work fails at once and says why.
     pub(super) async fn bad_payload(&self, stage: &Stage) -> Result<Effects> {
-        let reason = stage
-            .job("ADD_ITEM", &json!({"qty": "many", "orderId": "order123"}))
-            .await?
-            .failed_at_once()?;
+        let payload = json!({"qty": "many", "orderId": "order123"});
+        let checked = stage.job("ADD_ITEM", &payload).await;
+        ensure!(checked.is_err(), "`billwright enqueue` took it: {checked:?}");
+        let reason = stage.unchecked_job("ADD_ITEM", &payload).await?.failed_at_once()?;
         ensure!(
             reason.contains("productId") && reason.contains("qty"),
             "the reason does not name the fields: {reason}"
         );
-        let unknown = stage.job("SELL_SHOP", &json!({})).await?.failed_at_once()?;
+        let unknown = stage.unchecked_job("SELL_SHOP", &json!({})).await?.failed_at_once()?;
         ensure!(
             unknown.contains("SELL_SHOP") && unknown.contains("PLACE_ORDER"),
             "the known types are not named: {unknown}"
         );
         Ok(vec![
-            format!("failed at the first attempt: {reason}"),
-            format!("an unknown type too: {unknown}"),
+            "`billwright enqueue` refuses it; from a producer that checks nothing it fails at the first of five attempts:"
+                .to_owned(),
+            reason,
+            unknown,
         ])
     }
 

@@ -96,6 +96,30 @@ impl Stage {
         self.ended(id).await
     }
 
+    /// Puts a job on the queue as a producer does that checks nothing, in BullMQ's own format: the product's command would
+    /// refuse it.
+    pub(super) async fn unchecked_job(&self, kind: &str, payload: &Value) -> Result<Ended> {
+        let queue = format!("{}:billz-operations", self.bed.places.bullmq_prefix);
+        let mut redis = self.redis.clone();
+        let id: u64 = redis.incr(format!("{queue}:id"), 1).await?;
+        let data = json!({"type": kind, "payload": payload}).to_string();
+        let job = [
+            ("name", "demo"),
+            ("data", &data),
+            ("opts", r#"{"attempts":5}"#),
+            ("timestamp", "1795960800000"),
+            ("delay", "0"),
+            ("priority", "0"),
+        ];
+        let mut add = redis::pipe();
+        add.atomic()
+            .hset_multiple(format!("{queue}:{id}"), &job)
+            .lpush(format!("{queue}:wait"), id)
+            .zadd(format!("{queue}:marker"), "0", 0);
+        add.exec_async(&mut redis).await?;
+        self.ended(&id.to_string()).await
+    }
+
     async fn ended(&self, id: &str) -> Result<Ended> {
         let key = format!("{}:billz-operations:{id}", self.bed.places.bullmq_prefix);
         until("the job's end", async || {
