@@ -33,7 +33,7 @@ pub(super) struct Extent {
 }
 
 impl Reader {
-    /// `group` is the group whose offsets [`Reader::committed`] and [`Reader::commit`] are about.
+    /// `group` is the group whose offsets [`Reader::committed`] is about.
     pub(super) fn new(settings: &EventsSettings, group: &str) -> Result<Self, AdminError> {
         let mut config = kafka::client(settings);
         config
