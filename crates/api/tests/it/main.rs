@@ -10,6 +10,7 @@ mod limits;
 mod lists;
 mod numbers;
 mod outage;
+mod publication;
 mod seed;
 mod standalone;
 mod test_app;

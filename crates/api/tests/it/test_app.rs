@@ -1,10 +1,14 @@
 //! The API as a server on a port of its own, with a database of its own.
 
-use std::{net::SocketAddr, sync::Once, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Once},
+    time::Duration,
+};
 
 use billwright_api::{Api, ApiSettings};
 use billwright_domain::{HealthBoard, SystemClock};
-use billwright_store::{Mongo, MongoSettings};
+use billwright_store::{Mongo, MongoSettings, billing::outbox::Outbox};
 use mongodb::{
     Client, Collection, Database,
     bson::{Document, doc},
@@ -36,6 +40,22 @@ impl TestApp {
 
     /// On the MongoDB at `server`, without waiting for it.
     pub(crate) async fn on(server: &str, settings: ApiSettings) -> Self {
+        Self::open(server, |_| settings).await
+    }
+
+    /// With every change kept for publication.
+    pub(crate) async fn publishing() -> Self {
+        let server = billwright_services::shared::mongodb_uri().await.unwrap();
+        let app = Self::open(&server, |mongo| ApiSettings {
+            change_log: Some(Arc::new(Outbox::new(mongo.clone(), SystemClock::shared()))),
+            ..ApiSettings::default()
+        })
+        .await;
+        app.ready().await;
+        app
+    }
+
+    async fn open(server: &str, settings: impl FnOnce(&Mongo) -> ApiSettings) -> Self {
         static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| {
             let _ = rustls::crypto::ring::default_provider().install_default();
@@ -61,7 +81,7 @@ impl TestApp {
         serve(
             &self.uri,
             self.database.name(),
-            ApiSettings::default(),
+            |_| ApiSettings::default(),
             HealthBoard::default(),
         )
         .await
@@ -143,7 +163,12 @@ impl TestApp {
 }
 
 /// Serves the API on the database at `uri`.
-async fn serve(uri: &str, name: &str, settings: ApiSettings, health: HealthBoard) -> (Mongo, String) {
+async fn serve(
+    uri: &str,
+    name: &str,
+    settings: impl FnOnce(&Mongo) -> ApiSettings,
+    health: HealthBoard,
+) -> (Mongo, String) {
     let mongo = Mongo::open(&MongoSettings {
         uri: uri.into(),
         database: name.to_owned(),
@@ -152,7 +177,7 @@ async fn serve(uri: &str, name: &str, settings: ApiSettings, health: HealthBoard
     })
     .await
     .unwrap();
-    let api = Api::open(settings, mongo.clone(), SystemClock::shared(), health);
+    let api = Api::open(settings(&mongo), mongo.clone(), SystemClock::shared(), health);
     let router = api.router().fallback(billwright_api::not_found);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
