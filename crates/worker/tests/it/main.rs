@@ -9,6 +9,7 @@ mod admin;
 mod bullmq;
 mod crashes;
 mod duplicates;
+mod faults;
 mod lost_answers;
 mod notifications;
 mod overtaking;
