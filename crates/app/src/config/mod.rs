@@ -20,7 +20,10 @@ pub(crate) use self::{
     roles::{Role, Roles},
     source::{Reader, Source},
 };
-use crate::env_vars::Variable;
+use crate::{
+    env_vars::{LOG_LEVEL, Variable},
+    telemetry,
+};
 
 /// One thing that is wrong with the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +91,8 @@ impl RunConfig {
         let mut reader = Reader::new(source);
         let roles = Roles::choose(source, wanted);
         let http = HttpConfig::read(&mut reader);
+        // Logging started with it already; here a wrong one is reported.
+        let _ = reader.optional(&LOG_LEVEL, telemetry::parse_filter);
         let databases = MongoConfig::read(&mut reader, roles.has_billz(), roles.has_billing());
         let worker = roles
             .runs(Role::Worker)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use billwright_domain::{Clock, HealthBoard};
+use billwright_domain::{Clock, Condition, HealthBoard};
 use billwright_store::Mongo;
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +16,10 @@ pub(crate) async fn start(
     health: HealthBoard,
     stop: CancellationToken,
 ) -> anyhow::Result<Running> {
+    // Until the first attempt has succeeded nothing is known, and readiness must not be green for that.
+    for dependency in ["events.kafka", "events.mongodb"] {
+        health.post(dependency, Condition::Down, "not reached since the start");
+    }
     let mongo = Mongo::open(&config.mongo).await?;
     let handle = billwright_events::start(config.settings, mongo, clock, health, stop);
     Ok(Box::pin(handle.finished()))
