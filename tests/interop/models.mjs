@@ -106,7 +106,7 @@ const order = new Schema(
     subRegionId: ObjectId,
     driverId: ObjectId,
     userId: ObjectId,
-    images: [String],
+    images: { type: [String], default: undefined },
     region: String,
     subRegion: String,
     employeeID: String,

@@ -9,6 +9,7 @@ import { after, before, describe, test } from 'node:test';
 import * as bullmq4 from 'bullmq4';
 import * as bullmq5 from 'bullmq5';
 import * as bullmq6 from 'bullmq6';
+import Redis from 'ioredis';
 import { billzModels } from './models.mjs';
 import { billzMongoUri, connect, fixture, queueName, queuePrefix, redisOptions, unique, uniquePhone } from './environment.mjs';
 import { ledger } from './sandbox.mjs';
@@ -36,8 +37,10 @@ for (const [version, { Queue, QueueEvents }] of Object.entries(versions)) {
   describe(version, () => {
     let queue;
     let events;
+    let redis;
 
     before(async () => {
+      redis = new Redis(redisOptions());
       const options = { connection: redisOptions(), prefix: queuePrefix };
       queue = new Queue(queueName, options);
       events = new QueueEvents(queueName, options);
@@ -45,7 +48,7 @@ for (const [version, { Queue, QueueEvents }] of Object.entries(versions)) {
     });
 
     after(async () => {
-      await Promise.all([queue.close(), events.close()]);
+      await Promise.all([queue.close(), events.close(), redis.quit()]);
     });
 
     /** Adds a job under a name that means nothing, as producers do, and returns what Node sees as its result. */
@@ -65,10 +68,9 @@ for (const [version, { Queue, QueueEvents }] of Object.entries(versions)) {
       assert.equal(await attempts(job), 1);
     }
 
-    /** How often the job was tried: version 4 keeps the count under another name than the later ones. */
+    /** How often the job was started. Version 4 does not know this count, so it is read where it is kept. */
     async function attempts(job) {
-      const client = await queue.client;
-      return Number(await client.hget(`${queuePrefix}:${queueName}:${job.id}`, 'ats'));
+      return Number(await redis.hget(`${queuePrefix}:${queueName}:${job.id}`, 'ats'));
     }
 
     test('the documented CREATE_CLIENT', async () => {
@@ -97,7 +99,7 @@ for (const [version, { Queue, QueueEvents }] of Object.entries(versions)) {
       assert.equal(result.orderId, String(example.payload.orderID));
       assert.equal(typeof result.billzOrderId, 'string');
       assert.equal(typeof result.billzClientId, 'string');
-      assert.equal(result.items, 1);
+      assert.deepEqual(result.items, [{ productId: 'prod123', qty: 2 }]);
       assert.equal(result.parked, true);
       assert.equal(result.paid, false);
       assert.equal(result.alreadyPlaced, false);
@@ -195,10 +197,11 @@ for (const [version, { Queue, QueueEvents }] of Object.entries(versions)) {
       assert.ok(await queue.getJob(kept.id));
     });
 
-    test('the worker is listed', async () => {
+    // Version 4 lists only workers without a name, whoever wrote them; a name tells an operator more.
+    test('the worker is listed by its name', { skip: version === 'bullmq 4' && 'version 4 knows no names' }, async () => {
       const workers = await queue.getWorkers();
       assert.ok(workers.length >= 1, 'no worker is listed');
-      assert.ok(workers[0].name, JSON.stringify(workers[0]));
+      assert.match(workers[0].rawname, /:w:billwright/, JSON.stringify(workers[0]));
     });
 
     test('a delayed job waits for its time, and one that repeats its id is one job', async () => {
