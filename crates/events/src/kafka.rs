@@ -61,7 +61,8 @@ pub(crate) fn producer(settings: &EventsSettings) -> ClientConfig {
     let mut config = client(settings);
     config
         .set("acks", "all")
-        .set("compression.codec", "zstd")
+        // The one codec that every client can read: kafkajs knows no other without a plug-in.
+        .set("compression.codec", "gzip")
         .set("linger.ms", "2")
         .set("message.timeout.ms", "10000")
         // The broker decides what is too large.
