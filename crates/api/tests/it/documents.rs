@@ -8,7 +8,7 @@ fn the_committed_openapi_document_is_the_one_of_the_handlers() {
     let committed = std::fs::read_to_string(path).unwrap_or_default();
     assert!(
         committed == billwright_api::openapi_json(),
-        "docs/openapi.json is out of date; write it anew with `cargo run -p billwright -- print-docs`"
+        "docs/openapi.json is out of date; write it anew with `cargo run -p billwright -- print-docs openapi > docs/openapi.json`"
     );
 }
 

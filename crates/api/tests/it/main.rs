@@ -6,6 +6,7 @@ mod billings;
 mod bodies;
 mod documents;
 mod idempotency;
+mod indexes;
 mod limits;
 mod lists;
 mod numbers;

@@ -98,35 +98,3 @@ async fn a_counter_that_falls_behind_is_moved_when_a_number_is_in_use() {
         "ten digits are found too"
     );
 }
-
-#[tokio::test]
-async fn an_index_of_another_shape_is_reported_and_left_alone() {
-    let server = billwright_services::shared::mongodb_uri().await.unwrap();
-    let app = TestApp::on(&server, ApiSettings::default()).await;
-    let users = app.users();
-    // The API may have made its own index a moment earlier.
-    let _ = users.drop_index("isActive_1__id_1").await;
-    let own = mongodb::IndexModel::builder()
-        .keys(doc! { "isActive": 1, "_id": 1 })
-        .options(
-            mongodb::options::IndexOptions::builder()
-                .name("isActive_1__id_1".to_owned())
-                .sparse(true)
-                .build(),
-        )
-        .build();
-    if users.create_index(own).await.is_err() {
-        return; // the API was faster twice; nothing can be shown
-    }
-    let complaints = billwright_store::billing::indexes::ensure(&billwright_store::billing::BillingStore::new(
-        app.mongo.clone(),
-        None,
-    ))
-    .await
-    .unwrap();
-    assert_eq!(complaints.len(), 1);
-    assert!(
-        complaints[0].contains("`isActive_1__id_1` of `users` exists in another shape"),
-        "{complaints:?}"
-    );
-}
