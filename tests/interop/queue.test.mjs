@@ -198,11 +198,13 @@ for (const [version, { Queue, QueueEvents }] of Object.entries(versions)) {
     });
 
     // Version 4 lists only workers without a name, whoever wrote them; a name tells an operator more.
-    test('the worker is listed by its name', { skip: version === 'bullmq 4' && 'version 4 knows no names' }, async () => {
-      const workers = await queue.getWorkers();
-      assert.ok(workers.length >= 1, 'no worker is listed');
-      assert.match(workers[0].rawname, /:w:billwright/, JSON.stringify(workers[0]));
-    });
+    if (version !== 'bullmq 4') {
+      test('the worker is listed by its name', async () => {
+        const workers = await queue.getWorkers();
+        assert.ok(workers.length >= 1, 'no worker is listed');
+        assert.match(workers[0].rawname, /:w:billwright/, JSON.stringify(workers[0]));
+      });
+    }
 
     test('a delayed job waits for its time, and one that repeats its id is one job', async () => {
       const jobId = unique('own-id');

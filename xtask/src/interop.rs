@@ -5,7 +5,7 @@ use std::{
     process::Stdio,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use billwright_services::{
     fetch::{self, Node},
     progress,
@@ -36,11 +36,14 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
     let folder = workspace().join("tests/interop");
     let node = fetch::node().await?;
     install(&node, &folder).await?;
-    let mut bed = Box::pin(TestBed::start(Limits::None)).await?;
+    let mut bed = tokio::select! {
+        bed = Box::pin(TestBed::start(Limits::None)) => bed?,
+        _ = interrupted() => bail!("broken off"),
+    };
     let tests = tokio::select! {
         passed = test(&node, &folder, arguments, &bed) => passed,
-        // The terminal has told Node too. Everything else stops by being dropped.
-        _ = interrupted() => bail!("broken off"),
+        // Node is killed, and what it was tested against is stopped below.
+        _ = interrupted() => Err(anyhow!("broken off")),
     };
     let alive = bed.check_running();
     let log = bed.log_end(60);

@@ -31,36 +31,34 @@ pub(crate) struct Arguments {
 
 /// Shows everything, and stays up until Ctrl-C unless told otherwise.
 pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
-    tokio::select! {
-        outcome = play(arguments.once) => outcome,
-        // What runs is stopped by dropping it: nobody waits for a demo that was broken off.
-        _ = interrupted() => bail!("broken off"),
-    }
-}
-
-async fn play(once: bool) -> Result<()> {
     say("Starting MongoDB, Redis, Kafka, the sandbox and Billwright …");
-    let bed = Box::pin(TestBed::start(Limits::BillzCallsPerSecond(BILLZ_CALLS_PER_SECOND))).await?;
+    let start = TestBed::start(Limits::BillzCallsPerSecond(BILLZ_CALLS_PER_SECOND));
+    let bed = tokio::select! {
+        bed = Box::pin(start) => bed?,
+        // What runs already is stopped by being dropped.
+        _ = interrupted() => bail!("broken off"),
+    };
     let stage = Stage::set(bed).await?;
     let mut screen = Screen::new();
-    show(&stage, &mut screen).await;
-    if !once {
+    let broken_off = tokio::select! {
+        () = Box::pin(show(&stage, &mut screen)) => false,
+        _ = interrupted() => true,
+    };
+    if !arguments.once && !broken_off {
         screen.conclude();
         addresses(&stage).await;
-        say("Ctrl-C stops everything.");
+        say("Ctrl-C stops everything.\n");
         interrupted().await?;
     }
     let log = stage.bed.log_end(30);
-    screen
-        .step(
-            "SIGTERM: Billwright finishes what it has in hand and stops",
-            stop(stage),
-        )
-        .await;
-    if !once {
-        return Ok(());
+    tokio::select! {
+        () = screen.step("SIGTERM: Billwright finishes what it has in hand and stops", stop(stage)) => {}
+        _ = interrupted() => bail!("stopped at once"),
     }
-    if !screen.conclude() {
+    if broken_off {
+        bail!("broken off");
+    }
+    if arguments.once && !screen.conclude() {
         bail!("not every step had its effect. Billwright's log ended with:\n{log}");
     }
     Ok(())
