@@ -7,6 +7,7 @@ mod jobs;
 mod print_docs;
 mod run;
 mod sandbox;
+mod seed;
 
 use std::{
     fmt::Display,
@@ -37,6 +38,8 @@ pub(crate) enum Command {
     Jobs(jobs::Jobs),
     /// Look at the consumer of customer events and act on it.
     Events(events::Events),
+    /// Fill the billing database with believable users and billings.
+    Seed(seed::Seed),
     /// Print generated documentation.
     PrintDocs(print_docs::PrintDocs),
     /// Print completions for a shell.
@@ -52,6 +55,7 @@ impl Command {
             Self::Enqueue(command) => command.run(source).await,
             Self::Jobs(command) => command.run(source).await,
             Self::Events(command) => command.run(source).await,
+            Self::Seed(command) => command.run(source).await,
             Self::PrintDocs(command) => command.run(),
             Self::Completions(command) => command.run(),
         }
