@@ -60,7 +60,7 @@ impl Runner {
         };
         let span = tracing::info_span!(
             "job",
-            job.r#type = kind,
+            "job.type" = kind,
             job.id = queued.id(),
             job.attempt = queued.failures() + 1,
             correlation.id = correlation_id,

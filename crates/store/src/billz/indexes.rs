@@ -72,7 +72,7 @@ fn wanted() -> Vec<Wanted> {
         partial: Some(doc! { "state": "waiting", "fold": { "$exists": true } }),
         ..plain("notifications", doc! { "fold": 1 })
     });
-    for collection in ["operations", "leases", "sale_claims", "notifications"] {
+    for collection in ["operations", "order_sagas", "leases", "sale_claims", "notifications"] {
         wanted.push(Wanted {
             expires: true,
             ..plain(collection, doc! { "expiresAt": 1 })

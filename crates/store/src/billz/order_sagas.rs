@@ -88,6 +88,9 @@ pub struct Saga {
     /// When taking it back is due again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compensation_due: Option<DateTime>,
+    /// When it is forgotten, once it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<DateTime>,
     /// When it began.
     #[serde(default = "epoch")]
     pub created_at: DateTime,

@@ -73,19 +73,33 @@ impl Orders {
         fresh.insert("createdAt", date(now));
         fresh.insert("updatedAt", date(now));
         fresh.insert("__v", 0);
-        let made = self
-            .0
-            .collection("orders")
-            .find_one_and_update(filter.clone(), doc! { "$setOnInsert": fresh })
-            .upsert(true)
-            .return_document(ReturnDocument::After)
-            .projection(projection())
-            .await?;
+        let made = match self.insert(&filter, &fresh).await {
+            Err(StoreError::Refused(error)) if is_geo_refusal(&error) && fresh.remove("coordinates").is_some() => {
+                tracing::warn!(
+                    "an order was stored without its coordinates: the historical 2dsphere index on `orders.coordinates` \
+                     takes the latitude for a longitude and refuses them; drop that index"
+                );
+                self.insert(&filter, &fresh).await?
+            }
+            other => other?,
+        };
         made.as_ref().and_then(record).ok_or_else(|| StoreError::Corrupt {
             collection: "orders",
             id: filter.to_string(),
             problem: "its `_id` is no ObjectId".to_owned(),
         })
+    }
+
+    async fn insert(&self, filter: &Document, fresh: &Document) -> Result<Option<Document>, StoreError> {
+        let made = self
+            .0
+            .collection("orders")
+            .find_one_and_update(filter.clone(), doc! { "$setOnInsert": fresh.clone() })
+            .upsert(true)
+            .return_document(ReturnDocument::After)
+            .projection(projection())
+            .await?;
+        Ok(made)
     }
 
     /// The order whose sale in Billz is `sale`, if any.
@@ -164,6 +178,13 @@ impl Orders {
         self.0.collection("orders").update_one(filter, change).await?;
         Ok(())
     }
+}
+
+/// The server's code for a place that a geographical index cannot hold.
+const GEO_REFUSED: i32 = 16_755;
+
+fn is_geo_refusal(error: &mongodb::error::Error) -> bool {
+    matches!(&*error.kind, mongodb::error::ErrorKind::Command(command) if command.code == GEO_REFUSED)
 }
 
 fn projection() -> Document {

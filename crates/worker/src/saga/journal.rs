@@ -48,6 +48,7 @@ impl<'a> SagaJournal<'a> {
             compensation_attempts: 0,
             compensation_error: None,
             compensation_due: None,
+            expires_at: None,
             created_at: now,
             updated_at: now,
         };
@@ -74,12 +75,14 @@ impl<'a> SagaJournal<'a> {
     pub(crate) async fn placed(&mut self) -> Result<(), JobError> {
         self.saga.state = SagaState::Placed;
         self.saga.reason = None;
+        self.forget_later();
         self.save().await
     }
 
     /// The order cannot be placed for this reason; from here on everything is taken back.
     pub(crate) async fn give_up(&mut self, reason: &str) -> Result<(), JobError> {
         self.saga.state = SagaState::Compensating;
+        self.saga.expires_at = None;
         self.saga.reason = Some(reason.to_owned());
         self.saga.compensation_due = Some(self.now());
         self.save().await
@@ -88,6 +91,7 @@ impl<'a> SagaJournal<'a> {
     /// Everything was taken back.
     pub(crate) async fn cancelled(&mut self) -> Result<(), JobError> {
         self.saga.state = SagaState::Cancelled;
+        self.forget_later();
         self.saga.billz_id = None;
         self.saga.compensation_error = None;
         self.saga.compensation_due = None;
@@ -102,6 +106,12 @@ impl<'a> SagaJournal<'a> {
         let due = self.context.clock.now() + TimeDelta::seconds(doubled.min(900));
         self.saga.compensation_due = Some(DateTime::from_millis(due.timestamp_millis()));
         self.save().await
+    }
+
+    /// The order's own document says where it stands; the journal is only kept for people.
+    fn forget_later(&mut self) {
+        let at = self.context.clock.now() + TimeDelta::days(90);
+        self.saga.expires_at = Some(DateTime::from_millis(at.timestamp_millis()));
     }
 
     pub(crate) async fn save(&mut self) -> Result<(), JobError> {

@@ -8,12 +8,14 @@
 mod admin;
 mod bullmq;
 mod crashes;
+mod documents;
 mod duplicates;
 mod faults;
 mod lost_answers;
 mod notifications;
 mod overtaking;
 mod payloads;
+mod recovery;
 mod refusals;
 mod retries;
 mod saga;

@@ -154,3 +154,27 @@ async fn what_no_job_takes_back_any_more_the_worker_does() {
     worker.stop().await;
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_historical_index_on_positions_does_not_cost_an_order() {
+    let world = World::new().await;
+    let index = mongodb::IndexModel::builder()
+        .keys(doc! { "coordinates": "2dsphere" })
+        .build();
+    world.collection("orders").create_index(index).await.unwrap();
+    let worker = world.start();
+    let client = world.client(998_901_112_233.0, None).await;
+    let mut payload = order("12", client);
+    // The index takes the first number, a latitude, for a longitude, and refuses the other one as a latitude.
+    payload["coordinates"] = json!({"latitude": 41.3, "longitude": 169.2});
+    world.run("PLACE_ORDER", payload).await.value();
+    let stored = world
+        .collection("orders")
+        .find_one(doc! { "orderID": "12" })
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(stored.contains_key("billzId") && !stored.contains_key("coordinates"));
+    worker.stop().await;
+    world.end().await;
+}

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 /// How long anything may take before a test gives up on it.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A world of a test's own.
 pub(crate) struct World {
@@ -79,9 +79,14 @@ impl World {
     }
 
     pub(crate) async fn with(settings: SandboxSettings) -> Self {
-        let unique = uuid::Uuid::new_v4().simple().to_string();
         let uri = billwright_services::shared::mongodb_uri().await.unwrap();
         let redis_url = billwright_services::shared::redis_url().await.unwrap();
+        Self::on(settings, uri, redis_url).await
+    }
+
+    /// A world on servers of a test's own.
+    pub(crate) async fn on(settings: SandboxSettings, uri: String, redis_url: String) -> Self {
+        let unique = uuid::Uuid::new_v4().simple().to_string();
         let name = format!("test_worker_{unique}");
         let mongo = Mongo::open(&MongoSettings {
             uri: uri.clone().into(),
@@ -104,6 +109,19 @@ impl World {
             prefix: format!("test-{unique}"),
             mongo,
             redis_url,
+        }
+    }
+
+    /// The same world after its Redis was away.
+    pub(crate) async fn reconnected(self) -> Self {
+        let redis = redis::Client::open(self.redis_url.as_str()).unwrap();
+        let patient = redis::AsyncConnectionConfig::new().set_response_timeout(Some(DEADLINE));
+        Self {
+            redis: redis
+                .get_multiplexed_async_connection_with_config(&patient)
+                .await
+                .unwrap(),
+            ..self
         }
     }
 
