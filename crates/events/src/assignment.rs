@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -44,6 +47,7 @@ pub(crate) struct Assignment {
 struct Running {
     cancel: CancellationToken,
     reposition: Arc<Notify>,
+    positioned: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
@@ -62,13 +66,6 @@ impl Assignment {
     /// Tells which member this belongs to; to be called once, before it subscribes.
     pub(crate) fn belongs_to(&self, member: &Arc<Member>) {
         let _ = self.member.set(Arc::downgrade(member));
-    }
-
-    /// Has the worker of a partition find its position anew.
-    pub(crate) fn reposition(&self, place: &Place) {
-        if let Some(running) = self.workers().get(place) {
-            running.reposition.notify_one();
-        }
     }
 
     /// Has the workers of all partitions of `topic` find their positions anew.
@@ -101,23 +98,50 @@ impl Assignment {
         self.queues().clear();
     }
 
+    /// Starts a partition over with a new queue, since a message of it came elsewhere. Until the worker has found its
+    /// position that does not matter: it fetches from there whatever came before. To be called by the thread that polls.
+    pub(crate) fn start_over(&self, place: &Place) {
+        let member = self.member.get().and_then(Weak::upgrade);
+        let positioned = self
+            .workers()
+            .get(place)
+            .map(|running| running.positioned.load(Ordering::Acquire));
+        let (Some(member), Some(true)) = (member, positioned) else {
+            return;
+        };
+        self.stop_workers(std::slice::from_ref(place));
+        self.start_worker(&member, place.clone());
+    }
+
+    /// The partition's queue. librdkafka may have made a new one since the partition was here last, as it does when a
+    /// topic vanishes from the metadata for a moment; so the old one is given up as soon as nobody reads from it.
+    fn queue(&self, member: &Arc<Member>, place: &Place) -> Option<Arc<AsyncMutex<PartitionMessages>>> {
+        let mut queues = self.queues();
+        if let Some(queue) = queues.get(place)
+            && Arc::strong_count(queue) > 1
+        {
+            return Some(Arc::clone(queue));
+        }
+        // Dropped before the new one is made: it would otherwise unhook the wake-up of what may be the same queue.
+        drop(queues.remove(place));
+        let queue = PartitionMessages::new(member.split_partition_queue(&place.0, place.1)?);
+        let queue = Arc::new(AsyncMutex::new(queue));
+        queues.insert(place.clone(), Arc::clone(&queue));
+        Some(queue)
+    }
+
     fn start_worker(&self, member: &Arc<Member>, place: Place) {
-        let queue = match self.queues().entry(place.clone()) {
-            std::collections::hash_map::Entry::Occupied(queue) => Arc::clone(queue.get()),
-            std::collections::hash_map::Entry::Vacant(vacant) => {
-                let Some(queue) = member.split_partition_queue(&place.0, place.1) else {
-                    tracing::error!(
-                        kafka.topic = place.0,
-                        kafka.partition = place.1,
-                        "the partition has no queue"
-                    );
-                    return;
-                };
-                Arc::clone(vacant.insert(Arc::new(AsyncMutex::new(PartitionMessages::new(queue)))))
-            }
+        let Some(queue) = self.queue(member, &place) else {
+            tracing::error!(
+                kafka.topic = place.0,
+                kafka.partition = place.1,
+                "the partition has no queue"
+            );
+            return;
         };
         self.runtime.status.assigned(&place);
         let (cancel, reposition) = (CancellationToken::new(), Arc::new(Notify::new()));
+        let positioned = Arc::new(AtomicBool::new(false));
         let worker = Worker::new(
             Arc::clone(&self.runtime),
             Arc::clone(&self.dead_letters),
@@ -125,11 +149,13 @@ impl Assignment {
             place.clone(),
             cancel.clone(),
             Arc::clone(&reposition),
+            Arc::clone(&positioned),
         );
         let task = self.tasks.spawn(async move { worker.run(queue).await });
         let running = Running {
             cancel,
             reposition,
+            positioned,
             task,
         };
         if let Some(before) = self.workers().insert(place, running) {

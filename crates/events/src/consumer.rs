@@ -34,8 +34,11 @@ const TICK: Duration = Duration::from_secs(1);
 /// How often it is looked whether a topic was deleted and created again.
 const LOOK_AT_TOPICS: Duration = Duration::from_secs(10);
 
-/// How long leaving the group may take.
-const LEAVE_WITHIN: Duration = Duration::from_secs(15);
+/// How long calls that still run are waited for before the group is left.
+const LEAVE_WITHIN: Duration = Duration::from_secs(6);
+
+/// How long finishing the batches and leaving the group may take in all.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 /// Consumes until `cancel`, or until it gives up at start.
 pub(crate) async fn run(runtime: Arc<Runtime>, cancel: CancellationToken) {
@@ -157,7 +160,19 @@ async fn consume(runtime: &Arc<Runtime>, cancel: &CancellationToken) -> Result<(
     if thread.is_err() {
         return Err(KafkaError::ClientCreation("no thread can be started".to_owned()));
     }
-    end.await.unwrap_or(Err(KafkaError::Canceled))
+    // librdkafka closes a member only once its coordinator has answered, and waits for a broker that is gone for ever. The
+    // thread is then left to itself, and the group notices by the member's silence.
+    let overdue = async {
+        cancel.cancelled().await;
+        tokio::time::sleep(STOP_WITHIN).await;
+    };
+    tokio::select! {
+        result = end => result.unwrap_or(Err(KafkaError::Canceled)),
+        () = overdue => {
+            tracing::warn!("no broker answers the goodbye of the consumer; stopping without it");
+            Ok(())
+        }
+    }
 }
 
 /// Leaves the group. Calls that still run elsewhere are waited for, so that the member is closed here.
@@ -207,7 +222,7 @@ impl Polling {
                 Some(Ok(message)) => {
                     use rdkafka::Message;
                     let place = (message.topic().to_owned(), message.partition());
-                    member.client().context().reposition(&place);
+                    member.client().context().start_over(&place);
                 }
                 Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
                     return Err(KafkaError::MessageConsumptionFatal(code));

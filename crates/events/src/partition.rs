@@ -1,7 +1,13 @@
 //! Applies the messages of one partition, batch by batch: what cannot be applied goes to the dead letters first, then the
 //! effects and the position go to MongoDB together.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use billwright_store::billing::{apply::CustomerEvents, positions};
 use futures_util::{StreamExt, stream::FuturesUnordered};
@@ -39,6 +45,7 @@ pub(crate) struct Worker {
     place: Place,
     cancel: CancellationToken,
     reposition: Arc<Notify>,
+    positioned: Arc<AtomicBool>,
     bad_share: BadShare,
     batches: Batches,
 }
@@ -51,6 +58,7 @@ impl Worker {
         place: Place,
         cancel: CancellationToken,
         reposition: Arc<Notify>,
+        positioned: Arc<AtomicBool>,
     ) -> Self {
         Self {
             bad_share: BadShare::new(runtime.settings.bad_messages),
@@ -65,6 +73,7 @@ impl Worker {
             place,
             cancel,
             reposition,
+            positioned,
         }
     }
 
@@ -80,6 +89,7 @@ impl Worker {
             return;
         };
         while let Some(mut start) = self.take_position().await {
+            self.positioned.store(true, Ordering::Release);
             self.runtime
                 .status
                 .moved(&self.place, start.next, 0, self.runtime.clock.now());

@@ -81,8 +81,13 @@ async fn a_broker_that_is_killed_in_the_middle_costs_and_doubles_nothing() {
     load.verify(&bed).await;
     bed.event("Customer.Created", &json!({"userId": "after"})).await;
     eventually("it goes on", async || bed.user("after").await.is_some()).await;
+    // It also stops while there is no broker to say goodbye to.
+    server.kill().await.unwrap();
+    says(&consumer, "events.kafka", Condition::Down).await;
+    let began = std::time::Instant::now();
     consumer.stop().await;
-    bed.clear().await;
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    bed.database.drop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
