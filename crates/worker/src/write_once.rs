@@ -105,7 +105,6 @@ pub(crate) async fn write_once<W: Write>(
         }
     }
     let before = write.before();
-    context.reached(&format!("{step}:before")).await;
     journal.intend(&step, before.clone()).await?;
     context.reached(&format!("{step}:intended")).await;
     guard.check()?;

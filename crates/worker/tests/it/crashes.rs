@@ -96,7 +96,7 @@ async fn an_order_survives_a_crash_at_every_boundary() {
             break;
         }
     }
-    assert!(boundary > 30, "only {boundary} boundaries were found");
+    assert!(boundary >= 24, "only {boundary} boundaries were found");
     let ledger = world.sandbox.ledger();
     assert_eq!(ledger.live_orders().len(), boundary, "a stray sale");
     let orders = world
@@ -169,5 +169,45 @@ async fn pay_with_crash(world: World, at: usize, sale: String) -> bool {
     let (ended, crashed) = crash_at(&world, at, "MAKE_PAYMENT", payment).await;
     assert_eq!(ended.value()["paid"], true, "boundary {at}");
     assert_eq!(world.sandbox.ledger().times_paid(&sale), 1, "boundary {at}");
+    crashed
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn taking_an_order_back_survives_a_crash_at_every_boundary() {
+    let world = World::new().await;
+    let mut boundary = 0;
+    loop {
+        let batch: Vec<_> = (boundary..boundary + AT_ONCE)
+            .map(|at| tokio::spawn(fail_with_crash(world.with_queue(&at.to_string()), at)))
+            .collect();
+        let mut all = true;
+        for task in batch {
+            all &= task.await.unwrap();
+        }
+        boundary += AT_ONCE;
+        if !all {
+            break;
+        }
+    }
+    let ledger = world.sandbox.ledger();
+    assert!(
+        ledger.live_orders().is_empty(),
+        "left in Billz: {:?}",
+        ledger.live_orders()
+    );
+    let why = mongodb::bson::doc! { "billzError": { "$regex": "20016" } };
+    let told = world.collection("orders").count_documents(why).await.unwrap();
+    assert_eq!(usize::try_from(told).unwrap(), boundary);
+    world.end().await;
+}
+
+async fn fail_with_crash(world: World, at: usize) -> bool {
+    let client = world.client(998_900_000_000.0, None).await;
+    let mut payload = order(&format!("fail-{at}"), client);
+    payload["products"][1]["productID"] = json!(billwright_sandbox::SCARCE_PRODUCT_ID);
+    payload["products"][1]["qty"] = json!(2);
+    let (ended, crashed) = crash_at(&world, at, "PLACE_ORDER", payload).await;
+    let reason = ended.reason();
+    assert!(reason.contains("20016"), "boundary {at}: {reason}");
     crashed
 }
