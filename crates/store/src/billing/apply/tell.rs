@@ -55,9 +55,7 @@ impl CustomerEvents {
         gone: &Told,
     ) -> Result<(), StoreError> {
         let ids = plan.changed_users.iter().map(|id| Bson::from(id.as_str())).collect();
-        let changed = self
-            .documents(session.as_deref_mut(), users::COLLECTION, ids)
-            .await?;
+        let changed = self.documents(session.as_deref_mut(), users::COLLECTION, ids).await?;
         let (created, billed) = (by_user(&plan.user_inserts)?, by_user(&plan.billing_inserts)?);
         let sources = [
             (ChangeKind::BillingDeleted, &gone.billings),
