@@ -25,6 +25,7 @@ use hyper_util::{
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
@@ -32,6 +33,8 @@ use crate::config::HttpConfig;
 
 /// How long a client may take to send the head of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take nothing of an answer that is being written to it.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The most connections at a time; further ones wait in the system's queue.
 const MOST_CONNECTIONS: usize = 4096;
 
@@ -123,7 +126,9 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
             request.extensions_mut().insert(axum::extract::ConnectInfo(peer));
             router.clone().oneshot(request)
         });
-        let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(WRITE_TIMEOUT));
+        let connection = graceful.watch(builder.serve_connection(TokioIo::new(Box::pin(stream)), service));
         tokio::spawn(async move {
             // A client that breaks off is no fault of ours and needs no word in the log.
             drop(connection.await);

@@ -55,7 +55,7 @@ pub struct UserChange {
     pub phone: Given<UserPhone>,
     /// Whether the user is active from now on.
     pub is_active: Given<bool>,
-    /// Set only if the update names a `userId`, which must then be the stored one.
+    /// Set only if the update names a `userId`. It is checked and never written: a user's `userId` does not change.
     pub user_id: Given<UserId>,
 }
 

@@ -168,9 +168,9 @@ impl Events {
 
     fn show<R: serde::Serialize>(&self, rows: &[R]) -> anyhow::Result<ExitCode> {
         if self.json {
-            answer::json(&rows)?
+            answer::json(&rows)?;
         } else {
-            answer::rows(rows)?
+            answer::rows(rows)?;
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -86,9 +86,9 @@ impl Jobs {
             Action::Promote { id } => queue.promote(&id).await?,
         };
         if self.json {
-            answer::json(&done)?
+            answer::json(&done)?;
         } else {
-            answer::rows(&[done])?
+            answer::rows(&[done])?;
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -68,7 +68,7 @@ impl Run {
             running.push(roles::events::start(events, Arc::clone(&clock), health.clone(), stop.clone()).await?);
         }
         if let Some(worker) = worker {
-            running.push(worker.start(health.clone(), stop.clone())?);
+            running.push(worker.start(health.clone(), stop.clone()));
         }
         let router = router.fallback(billwright_api::not_found);
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");

@@ -20,8 +20,8 @@ pub(crate) struct Seed {
     #[arg(long, default_value_t = 300)]
     billings: u64,
     /// The same number makes the same data, but for ids and numbers.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+    #[arg(long = "seed", default_value_t = 1)]
+    chance: u64,
     /// Print the answer as JSON.
     #[arg(long)]
     json: bool,
@@ -41,7 +41,15 @@ impl Seed {
                 tracing::info!(written, "documents are written");
             }
         };
-        let seeded = seed::seed(&mongo, self.users, self.billings, self.seed, SystemClock.now(), report).await?;
+        let seeded = seed::seed(
+            &mongo,
+            self.users,
+            self.billings,
+            self.chance,
+            SystemClock.now(),
+            report,
+        )
+        .await?;
         if self.json {
             answer::json(
                 &serde_json::json!({ "database": mongo.name(), "users": seeded.users, "billings": seeded.billings }),

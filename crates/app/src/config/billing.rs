@@ -148,6 +148,14 @@ impl EventsConfig {
         let set_aside_hours: Option<u64> = reader.number(&SET_ASIDE_EXPIRY_HOURS, 1..=24 * 366);
         let group_instance_id = reader.text(&KAFKA_GROUP_INSTANCE_ID);
         let events_out_topic = reader.text(&KAFKA_EVENTS_TOPIC);
+        if let (Some(out), Some(topics)) = (&events_out_topic, &topics)
+            && topics.contains(out)
+        {
+            reader.refuse(
+                &KAFKA_EVENTS_TOPIC,
+                "another topic than those in `KAFKA_TOPIC`, or what is published would be consumed",
+            );
+        }
         Some(EventsSettings {
             topics: topics?,
             group_id: group_id?,
@@ -243,6 +251,13 @@ mod tests {
         for name in billwright_events::SECURITY_VARIABLES {
             assert!(ALL.iter().any(|variable| variable.name == name), "{name} is missing");
         }
+    }
+
+    #[test]
+    fn what_is_published_is_not_consumed() {
+        let report = settings(&[("KAFKA_TOPIC", "a,b"), ("KAFKA_EVENTS_TOPIC", "b")]).unwrap_err();
+        assert!(report.contains("KAFKA_EVENTS_TOPIC"), "{report}");
+        assert!(settings(&[("KAFKA_TOPIC", "a,b"), ("KAFKA_EVENTS_TOPIC", "c")]).is_ok());
     }
 
     #[test]

@@ -5,21 +5,10 @@ use std::{collections::BTreeMap, path::Path};
 use super::{ConfigProblem, ConfigProblems, problem};
 use crate::env_vars::{self, Variable};
 
-/// Where a value came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// A command-line flag.
-    Flag,
-    /// The environment.
-    Environment,
-    /// The file `.env` in the current directory.
-    File,
-}
-
 /// The texts of all variables that are set. Empty text counts as unset, as in the historical services' `.env`.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Source {
-    values: BTreeMap<&'static str, (String, Origin)>,
+    values: BTreeMap<&'static str, String>,
     problems: Vec<ConfigProblem>,
 }
 
@@ -32,7 +21,7 @@ impl Source {
             source.add_environment(variable);
         }
         for (variable, value) in flags {
-            source.add(variable.name, value, Origin::Flag);
+            source.add(variable.name, value);
         }
         source
     }
@@ -41,19 +30,14 @@ impl Source {
     pub(crate) fn of(values: &[(&'static str, &str)]) -> Self {
         let mut source = Self::default();
         for (name, value) in values {
-            source.add(name, Some((*value).to_owned()), Origin::Environment);
+            source.add(name, Some((*value).to_owned()));
         }
         source
     }
 
     /// The value of a variable, if it is set.
     pub(crate) fn get(&self, variable: &Variable) -> Option<&str> {
-        self.values.get(variable.name).map(|(value, _)| value.as_str())
-    }
-
-    /// Where the value of a variable came from, if it is set.
-    pub(crate) fn origin(&self, variable: &Variable) -> Option<Origin> {
-        self.values.get(variable.name).map(|(_, origin)| *origin)
+        self.values.get(variable.name).map(String::as_str)
     }
 
     /// Whether any of `variables` is set.
@@ -61,16 +45,16 @@ impl Source {
         variables.iter().any(|variable| self.get(variable).is_some())
     }
 
-    fn add(&mut self, name: &'static str, value: Option<String>, origin: Origin) {
+    fn add(&mut self, name: &'static str, value: Option<String>) {
         if let Some(value) = value.filter(|value| !value.trim().is_empty()) {
-            self.values.insert(name, (value.trim().to_owned(), origin));
+            self.values.insert(name, value.trim().to_owned());
         }
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the one door to the environment")]
     fn add_environment(&mut self, variable: &Variable) {
         match std::env::var(variable.name) {
-            Ok(value) => self.add(variable.name, Some(value), Origin::Environment),
+            Ok(value) => self.add(variable.name, Some(value)),
             Err(std::env::VarError::NotPresent) => {}
             Err(std::env::VarError::NotUnicode(_)) => {
                 self.problems
@@ -93,7 +77,7 @@ impl Source {
             match line {
                 Ok((name, value)) => {
                     if let Some(variable) = env_vars::ALL.iter().find(|variable| variable.name == name) {
-                        self.add(variable.name, Some(value), Origin::File);
+                        self.add(variable.name, Some(value));
                     }
                 }
                 // The line itself may hold a secret, so only its place in it is told.

@@ -76,7 +76,7 @@ pub(crate) async fn prepare(
 
 impl PreparedWorker {
     /// Starts to take jobs.
-    pub(crate) fn start(self, health: HealthBoard, stop: CancellationToken) -> anyhow::Result<Running> {
+    pub(crate) fn start(self, health: HealthBoard, stop: CancellationToken) -> Running {
         let handle = billwright_worker::start(
             self.settings,
             self.billz,
@@ -86,7 +86,7 @@ impl PreparedWorker {
             health,
             stop,
         );
-        Ok(Box::pin(handle.finished()))
+        Box::pin(handle.finished())
     }
 }
 
