@@ -106,7 +106,14 @@ async fn run_step(step: Step, services: &mut Option<Services>) -> Result<()> {
         }
         Step::Dependencies => dependencies().await,
         Step::Build => step::run(cargo().args(["test", "--workspace", "--all-targets", "--no-run", "--locked"])).await,
-        Step::Tests => step::run(with(services, cargo()).await?.args(["test", "--workspace", "--locked"])).await,
+        Step::Tests => {
+            step::run(
+                with(services, cargo())
+                    .await?
+                    .args(["test", "--workspace", "--locked", "--no-fail-fast"]),
+            )
+            .await
+        }
         Step::Interop => step::run(with(services, this_program()?).await?.arg("interop")).await,
         Step::Demo => step::run(with(services, this_program()?).await?.args(["demo", "--once"])).await,
     }

@@ -1,11 +1,11 @@
 //! The configuration of librdkafka, in one place.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::{
-    ClientConfig, ClientContext,
+    ClientConfig, ClientContext, Offset, TopicPartitionList,
     config::RDKafkaLogLevel,
-    consumer::ConsumerContext,
+    consumer::{Consumer, ConsumerContext},
     error::{KafkaError, RDKafkaErrorCode},
 };
 
@@ -13,6 +13,45 @@ use crate::settings::EventsSettings;
 
 /// How long a question to the brokers may take.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// The offset that the consumer's group committed for a partition. Blocks.
+///
+/// A cluster that has had no group yet makes the topic of their offsets at the first question, and answers this one with
+/// "not the coordinator" until it is there, which librdkafka hands on. So it is asked again for as long as one answer may
+/// take.
+pub(crate) fn committed<C: ConsumerContext>(
+    consumer: &impl Consumer<C>,
+    topic: &str,
+    partition: i32,
+) -> Result<Option<i64>, KafkaError> {
+    const COORDINATOR_MOVES: [RDKafkaErrorCode; 3] = [
+        RDKafkaErrorCode::NotCoordinator,
+        RDKafkaErrorCode::CoordinatorNotAvailable,
+        RDKafkaErrorCode::CoordinatorLoadInProgress,
+    ];
+    let mut list = TopicPartitionList::new();
+    list.add_partition(topic, partition);
+    let asked = Instant::now();
+    let answer = loop {
+        match consumer.committed_offsets(list.clone(), ANSWER_WITHIN) {
+            Err(error)
+                if asked.elapsed() < ANSWER_WITHIN
+                    && error
+                        .rdkafka_error_code()
+                        .is_some_and(|code| COORDINATOR_MOVES.contains(&code)) =>
+            {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            answer => break answer?,
+        }
+    };
+    Ok(answer
+        .find_partition(topic, partition)
+        .and_then(|found| match found.offset() {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        }))
+}
 
 /// What every client has in common.
 pub(crate) fn client(settings: &EventsSettings) -> ClientConfig {

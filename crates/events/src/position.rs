@@ -12,7 +12,12 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
 };
 
-use crate::{assignment::Member, kafka::ANSWER_WITHIN, runtime::Runtime, status::Place};
+use crate::{
+    assignment::Member,
+    kafka::{self, ANSWER_WITHIN},
+    runtime::Runtime,
+    status::Place,
+};
 
 /// Where a partition goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,15 +166,7 @@ pub(crate) async fn topic_id(member: &Arc<Member>, topic: &str) -> Result<Option
 fn look(member: &Member, (topic, partition): &Place) -> Result<BrokerView, KafkaError> {
     let topic_id = billwright_topic_id::topic_id(member.client(), topic, ANSWER_WITHIN)?;
     let (low, high) = member.fetch_watermarks(topic, *partition, ANSWER_WITHIN)?;
-    let mut list = TopicPartitionList::new();
-    list.add_partition(topic, *partition);
-    let committed = member.committed_offsets(list, ANSWER_WITHIN)?;
-    let committed = committed
-        .find_partition(topic, *partition)
-        .and_then(|found| match found.offset() {
-            Offset::Offset(offset) => Some(offset),
-            _ => None,
-        });
+    let committed = kafka::committed(member, topic, *partition)?;
     Ok(BrokerView {
         topic_id,
         low,

@@ -120,21 +120,16 @@ impl Supervisor {
                 return;
             }
         };
-        // The helpers outlive the jobs: what is under way at a stop still wants its notices queued and its leases renewed.
-        let helpers = CancellationToken::new();
+        // The tasks beside the jobs outlive them: what is under way at a stop still wants its notices queued and its leases renewed.
+        let beside = CancellationToken::new();
         let (redis_up, redis) = watch::channel(false);
         let (mongo_up, mongo) = watch::channel(false);
-        tokio::spawn(watch_redis(
-            link.clone(),
-            self.health.clone(),
-            redis_up,
-            helpers.clone(),
-        ));
+        tokio::spawn(watch_redis(link.clone(), self.health.clone(), redis_up, beside.clone()));
         tokio::spawn(watch_mongo(
             self.mongo.clone(),
             self.health.clone(),
             mongo_up,
-            helpers.clone(),
+            beside.clone(),
         ));
         self.health.post(BILLZ, Condition::Up, "");
 
@@ -151,14 +146,14 @@ impl Supervisor {
         let runner = Runner::new(context.clone(), given_up.clone());
         if let Some(worker) = self.begin(&link, runner, redis, mongo.clone()).await {
             tracing::info!(queue = %link.keys.base(), concurrency = self.settings.concurrency, "the worker fetches jobs");
-            tokio::spawn(follower::follow(link.clone(), helpers.clone()));
-            tokio::spawn(maintenance::run(context, link, helpers.clone()));
+            tokio::spawn(follower::follow(link.clone(), beside.clone()));
+            tokio::spawn(maintenance::run(context, link, beside.clone()));
             if let Some(telegram) = self.telegram.clone() {
                 tokio::spawn(telegram_sender::run(
                     self.mongo.clone(),
                     telegram,
                     self.clock.clone(),
-                    helpers.clone(),
+                    beside.clone(),
                 ));
             }
             let worker = Arc::new(worker);
@@ -167,12 +162,12 @@ impl Supervisor {
                 worker.clone(),
                 self.health.clone(),
                 notify,
-                helpers.clone(),
+                beside.clone(),
             ));
             self.attend(&worker, mongo).await;
             self.stop(&worker, &given_up).await;
         }
-        helpers.cancel();
+        beside.cancel();
         self.state.send_replace(WorkerState::Stopped);
         tracing::info!("the worker has stopped");
     }

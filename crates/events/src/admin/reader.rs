@@ -111,14 +111,6 @@ impl Reader {
 
     /// The offset that the group committed for a partition.
     pub(super) fn committed(&self, topic: &str, partition: i32) -> Result<Option<i64>, AdminError> {
-        let mut list = TopicPartitionList::new();
-        list.add_partition(topic, partition);
-        let committed = self.consumer.committed_offsets(list, ANSWER_WITHIN)?;
-        Ok(committed
-            .find_partition(topic, partition)
-            .and_then(|found| match found.offset() {
-                Offset::Offset(offset) => Some(offset),
-                _ => None,
-            }))
+        Ok(kafka::committed(&self.consumer, topic, partition)?)
     }
 }
