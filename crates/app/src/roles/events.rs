@@ -17,9 +17,8 @@ pub(crate) async fn start(
     stop: CancellationToken,
 ) -> anyhow::Result<Running> {
     // Until the first attempt has succeeded nothing is known, and readiness must not be green for that.
-    for dependency in ["events.kafka", "events.mongodb"] {
-        health.post(dependency, Condition::Down, "not reached since the start");
-    }
+    health.post("events.kafka", Condition::Down, "not reached since the start");
+    health.post("events.mongodb", Condition::Down, "not asked yet: Kafka comes first");
     let mongo = Mongo::open(&config.mongo).await?;
     let handle = billwright_events::start(config.settings, mongo, clock, health, stop);
     Ok(Box::pin(handle.finished()))
