@@ -47,7 +47,7 @@ enum Action {
         #[command(subcommand)]
         action: DeadLetterAction,
     },
-    /// Read partitions again, or skip. The consumers must be stopped.
+    /// Read partitions again, or skip. Running consumers notice within seconds.
     Reset {
         /// Where to go on: `beginning`, `end`, an offset, or a time in ISO 8601 form.
         #[arg(long, value_parser = reset_to)]
