@@ -16,5 +16,6 @@ mod supervisor;
 
 pub use kafka_server::KafkaServer;
 pub use mongo_server::MongoServer;
+pub use port::free as free_port;
 pub use redis_server::{RedisServer, RedisServerBuilder};
 pub use shared::Services;

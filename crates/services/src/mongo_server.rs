@@ -1,6 +1,6 @@
 //! A MongoDB server of the caller's own: a replica set of one, so that transactions and change streams work.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use bson::{Document, doc};
@@ -23,9 +23,14 @@ pub struct MongoServer {
 impl MongoServer {
     /// Starts mongod (fetching it first where it is not installed) and returns once it accepts writes.
     pub async fn start() -> Result<Self> {
+        Self::start_in(&std::env::temp_dir()).await
+    }
+
+    /// The same with its data in a folder under `parent`, such as a file system that may become full.
+    pub async fn start_in(parent: &Path) -> Result<Self> {
         let program = fetch::mongod().await?;
         loop {
-            let server = Self::prepare(&program, port::free()?)?;
+            let server = Self::prepare(&program, parent, port::free()?)?;
             server.process.start().await?;
             let outcome = progress::during("starting MongoDB", server.wait_until_primary(true)).await;
             match outcome {
@@ -36,8 +41,10 @@ impl MongoServer {
         }
     }
 
-    fn prepare(program: &std::path::Path, port: u16) -> Result<Self> {
-        let directory = tempfile::Builder::new().prefix("billwright-mongodb-").tempdir()?;
+    fn prepare(program: &Path, parent: &Path, port: u16) -> Result<Self> {
+        let directory = tempfile::Builder::new()
+            .prefix("billwright-mongodb-")
+            .tempdir_in(parent)?;
         let mut command = vec![program.into(), "--dbpath".into(), directory.path().into()];
         let port_text = port.to_string();
         let flags = [

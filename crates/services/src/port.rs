@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 const RANGE: std::ops::Range<u16> = 20_000..32_000;
 
 /// A port on which nobody listens now. It is not reserved: whoever starts a server on it tries another when it is lost.
-pub(crate) fn free() -> Result<u16> {
+pub fn free() -> Result<u16> {
     let span = u64::from(RANGE.end - RANGE.start);
     (0..1_000_u32)
         .find_map(|attempt| {
