@@ -8,7 +8,12 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::{fetch, port, progress, supervisor::Supervised};
+use crate::{
+    fetch,
+    kafka_security::{KafkaSecurity, SecuredPorts},
+    port, progress,
+    supervisor::Supervised,
+};
 
 const DEADLINE: Duration = Duration::from_secs(90);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -25,57 +30,103 @@ const JVM: [&str; 5] = [
 /// A running broker. Dropping it stops it and removes its data. It creates no topics by itself.
 #[derive(Debug)]
 pub struct KafkaServer {
-    port: u16,
+    ports: Ports,
     process: Supervised,
 }
 
 impl KafkaServer {
     /// Starts the broker (fetching it, and Java, first where they are not installed) and returns once clients can use it.
     pub async fn start() -> Result<Self> {
+        Self::start_with(None, None).await
+    }
+
+    /// As [`Self::start`], with listeners beside the plain one that ask for TLS, for a login, or for both.
+    pub async fn start_secured(security: &KafkaSecurity) -> Result<Self> {
+        Self::start_with(Some(security), None).await
+    }
+
+    /// As [`Self::start`], with a listener for clients that come through a proxy, which listens at `proxy` on 127.0.0.1.
+    pub async fn start_behind_proxy(proxy: u16) -> Result<Self> {
+        Self::start_with(None, Some(proxy)).await
+    }
+
+    async fn start_with(security: Option<&KafkaSecurity>, proxy: Option<u16>) -> Result<Self> {
         let (java, jars) = tokio::try_join!(fetch::java(), fetch::kafka_jars())?;
         loop {
-            let (port, controller) = (port::free()?, port::free()?);
-            if port == controller {
+            let ports = Ports {
+                clients: port::free()?,
+                controller: port::free()?,
+                proxied: proxy
+                    .map(|proxy| Ok::<_, anyhow::Error>((port::free()?, proxy)))
+                    .transpose()?,
+                secured: security.map(|_| SecuredPorts::free()).transpose()?,
+            };
+            if !ports.differ() {
                 continue;
             }
-            let server = progress::during(
-                "formatting Kafka's storage",
-                Self::prepare(&java, &jars, port, controller),
-            );
-            let server = server.await?;
+            let prepared = Self::prepare(&java, &jars, ports, security);
+            let server = progress::during("formatting Kafka's storage", prepared).await?;
             server.process.start().await?;
             match progress::during("starting Kafka", server.wait_until_serving()).await {
                 Ok(()) => return Ok(server),
-                Err(_) if server.lost_its_port(controller).await? => {}
+                Err(_) if server.lost_its_port().await? => {}
                 Err(failure) => return Err(failure),
             }
         }
     }
 
-    async fn prepare(java: &Path, jars: &Path, port: u16, controller: u16) -> Result<Self> {
+    async fn prepare(java: &Path, jars: &Path, ports: Ports, security: Option<&KafkaSecurity>) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("billwright-kafka-").tempdir()?;
         let settings = directory.path().join("server.properties");
-        std::fs::write(&settings, properties(directory.path(), port, controller))?;
+        let mut text = properties(directory.path(), &ports);
+        let mut users = Vec::new();
+        if let Some(security) = security {
+            text += &security.write_to(directory.path())?;
+            users = security.format_arguments();
+        }
+        std::fs::write(&settings, text)?;
         let class_path = jars.join("*");
-        format_storage(java, &class_path, &settings).await?;
+        format_storage(java, &class_path, &settings, &users).await?;
 
         let mut command: Vec<OsString> = vec![java.into()];
         command.extend(JVM.map(Into::into));
         command.extend(["-cp".into(), class_path.into(), "kafka.Kafka".into(), settings.into()]);
         Ok(Self {
-            port,
+            ports,
             process: Supervised::new("Kafka", directory, command)?,
         })
     }
 
     /// `127.0.0.1:…`, as `KAFKA_BROKERS` takes it.
     pub fn brokers(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("127.0.0.1:{}", self.ports.clients)
+    }
+
+    /// The listener for TLS where the client shows a certificate of its own; none of a broker that is not secured.
+    pub fn ssl_brokers(&self) -> Option<String> {
+        self.ports.secured.map(|ports| format!("127.0.0.1:{}", ports.ssl))
+    }
+
+    /// The listener for a login in the clear; none of a broker that is not secured.
+    pub fn sasl_plaintext_brokers(&self) -> Option<String> {
+        self.ports
+            .secured
+            .map(|ports| format!("127.0.0.1:{}", ports.sasl_plaintext))
+    }
+
+    /// The listener for a login by TLS; none of a broker that is not secured.
+    pub fn sasl_ssl_brokers(&self) -> Option<String> {
+        self.ports.secured.map(|ports| format!("127.0.0.1:{}", ports.sasl_ssl))
     }
 
     /// The port on 127.0.0.1, the same after a restart.
     pub fn port(&self) -> u16 {
-        self.port
+        self.ports.clients
+    }
+
+    /// The port of the listener for clients that come through a proxy, if there is one.
+    pub fn proxied_port(&self) -> Option<u16> {
+        self.ports.proxied.map(|(own, _)| own)
     }
 
     /// The process id of the broker; an error while it is killed.
@@ -105,9 +156,9 @@ impl KafkaServer {
         self.process.resume()
     }
 
-    async fn lost_its_port(&self, controller: u16) -> Result<bool> {
+    async fn lost_its_port(&self) -> Result<bool> {
         self.process.kill().await?;
-        Ok(!port::is_free(self.port) || !port::is_free(controller))
+        Ok(self.ports.all().any(|port| !port::is_free(port)))
     }
 
     async fn wait_until_serving(&self) -> Result<()> {
@@ -115,7 +166,7 @@ impl KafkaServer {
             .wait_until(DEADLINE, async || {
                 let nodes = nodes_known_to(&self.brokers()).await?;
                 ensure!(
-                    nodes == [i32::from(self.port)],
+                    nodes == [i32::from(self.port())],
                     "the broker is not registered yet: nodes {nodes:?}"
                 );
                 Ok(())
@@ -124,17 +175,55 @@ impl KafkaServer {
     }
 }
 
+/// Where a broker listens.
+#[derive(Debug, Clone, Copy)]
+struct Ports {
+    clients: u16,
+    controller: u16,
+    /// For clients that come through a proxy: the broker's own port, and the proxy's.
+    proxied: Option<(u16, u16)>,
+    secured: Option<SecuredPorts>,
+}
+
+impl Ports {
+    fn all(&self) -> impl Iterator<Item = u16> {
+        let proxied = self.proxied.map(|(own, _)| own);
+        let secured = self.secured.into_iter().flat_map(SecuredPorts::all);
+        [self.clients, self.controller]
+            .into_iter()
+            .chain(proxied)
+            .chain(secured)
+    }
+
+    fn differ(&self) -> bool {
+        let mut ports: Vec<u16> = self.all().collect();
+        ports.sort_unstable();
+        ports.windows(2).all(|pair| pair[0] != pair[1])
+    }
+}
+
 /// The node is named after its port, so that no other broker's answer is taken for this one's. A killed broker may
 /// register again only when its session has timed out, by default after 9 s.
-fn properties(directory: &Path, port: u16, controller: u16) -> String {
+fn properties(directory: &Path, ports: &Ports) -> String {
     let data = directory.join("data");
+    let (port, controller) = (ports.clients, ports.controller);
+    let (mut listeners, mut advertised) = (String::new(), String::new());
+    if let Some((own, proxy)) = ports.proxied {
+        listeners += &format!(",PROXIED://127.0.0.1:{own}");
+        advertised += &format!(",PROXIED://127.0.0.1:{proxy}");
+    }
+    if let Some(secured) = ports.secured {
+        listeners += &secured.listeners();
+        advertised += &secured.listeners();
+    }
     format!(
         "process.roles=broker,controller
 node.id={port}
 controller.quorum.voters={port}@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{listeners}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}{advertised}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT,\
+SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
 log.dirs={}
@@ -156,7 +245,7 @@ log.cleaner.dedupe.buffer.size=4194304
     )
 }
 
-async fn format_storage(java: &Path, class_path: &Path, settings: &Path) -> Result<()> {
+async fn format_storage(java: &Path, class_path: &Path, settings: &Path, users: &[String]) -> Result<()> {
     let cluster = uuid::Uuid::new_v4();
     let done = tokio::process::Command::new(java)
         .args(JVM)
@@ -170,6 +259,7 @@ async fn format_storage(java: &Path, class_path: &Path, settings: &Path) -> Resu
             "--config",
         ])
         .arg(settings)
+        .args(users)
         .kill_on_drop(true)
         .output()
         .await

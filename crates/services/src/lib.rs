@@ -6,6 +6,7 @@
 
 mod environment;
 pub mod fetch;
+mod kafka_security;
 mod kafka_server;
 mod mongo_server;
 mod port;
@@ -14,6 +15,7 @@ mod redis_server;
 pub mod shared;
 mod supervisor;
 
+pub use kafka_security::KafkaSecurity;
 pub use kafka_server::KafkaServer;
 pub use mongo_server::MongoServer;
 pub use port::free as free_port;
