@@ -118,6 +118,11 @@ variables! {
 }
 
 impl Variable {
+    /// Whether it holds an address, which is a secret only in part.
+    pub(crate) fn is_address(&self) -> bool {
+        self.name.ends_with("_URI") || self.name.ends_with("_URL")
+    }
+
     /// The value that holds when the variable is unset, if it is a value.
     pub(crate) fn default_value(&self) -> Option<&'static str> {
         match self.default {

@@ -3,6 +3,8 @@
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::telemetry::LogControl;
+
 /// The exit status of a process that was told twice to stop: as the shell reports a SIGTERM.
 const STOPPED_AT_ONCE: i32 = 143;
 
@@ -26,6 +28,17 @@ pub(crate) fn stop_on_signals() -> anyhow::Result<CancellationToken> {
         end_now();
     });
     Ok(stop)
+}
+
+/// Lets SIGUSR1 make our own crates log more for a while, and as configured again.
+pub(crate) fn debug_on_signal(logs: LogControl, stop: CancellationToken) -> anyhow::Result<()> {
+    let mut asked = signal(SignalKind::user_defined1())?;
+    tokio::spawn(async move {
+        while let Some(Some(())) = stop.run_until_cancelled(asked.recv()).await {
+            logs.toggle_debug();
+        }
+    });
+    Ok(())
 }
 
 async fn next(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {

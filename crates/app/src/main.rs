@@ -39,12 +39,12 @@ fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     let source = Source::gather(flags(&matches));
-    telemetry::start_logging(&source);
+    let logs = telemetry::start_logging(&source);
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(cli.command.run(&source)));
+        .and_then(|runtime| runtime.block_on(cli.command.run(&source, logs)));
     match outcome {
         Ok(code) => code,
         Err(error) => {
@@ -81,7 +81,7 @@ fn command_line() -> clap::Command {
 }
 
 fn has_flag(variable: &Variable) -> bool {
-    !variable.secret || variable.name.ends_with("_URI") || variable.name.ends_with("_URL")
+    !variable.secret || variable.is_address()
 }
 
 fn flag_name(variable: &Variable) -> String {

@@ -23,6 +23,7 @@ use billwright_worker::{
 use crate::{
     config::{ConfigProblems, Reader, RedisConfig, Source},
     env_vars::BULLMQ_PREFIX,
+    telemetry::LogControl,
 };
 
 /// What Billwright can be told to do.
@@ -48,9 +49,9 @@ pub(crate) enum Command {
 
 impl Command {
     /// Carries the command out.
-    pub(crate) async fn run(self, source: &Source) -> anyhow::Result<ExitCode> {
+    pub(crate) async fn run(self, source: &Source, logs: LogControl) -> anyhow::Result<ExitCode> {
         match self {
-            Self::Run(command) => command.run(source).await,
+            Self::Run(command) => command.run(source, logs).await,
             Self::Sandbox(command) => command.run().await,
             Self::Enqueue(command) => command.run(source).await,
             Self::Jobs(command) => command.run(source).await,

@@ -18,7 +18,7 @@ use crate::{
     http::{self, Operations},
     lifecycle,
     roles::{self, Running},
-    telemetry,
+    telemetry::{self, LogControl},
 };
 
 /// The command's arguments.
@@ -33,7 +33,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    pub(crate) async fn run(self, source: &Source) -> anyhow::Result<ExitCode> {
+    pub(crate) async fn run(self, source: &Source, logs: LogControl) -> anyhow::Result<ExitCode> {
         let config = RunConfig::read(source, self.roles.as_deref())?;
         let metrics = telemetry::start_metrics()?;
         for (role, runs, reason) in config.roles.explained() {
@@ -42,6 +42,7 @@ impl Run {
         let health = HealthBoard::default();
         let clock = SystemClock::shared();
         let stop = lifecycle::stop_on_signals()?;
+        lifecycle::debug_on_signal(logs, stop.clone())?;
         // The worker is prepared first: where its credentials are missing, nothing at all is started.
         let worker = match config.worker {
             Some(worker) => Some(roles::worker::prepare(worker, config.http.grace, Arc::clone(&clock)).await?),

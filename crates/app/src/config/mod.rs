@@ -3,6 +3,7 @@
 
 mod billing;
 mod billz;
+mod effective;
 mod http;
 mod mongo;
 mod redis;
@@ -14,6 +15,7 @@ use std::fmt;
 pub(crate) use self::{
     billing::{ApiConfig, EventsConfig, JwtConfig},
     billz::{BillzConfig, TelegramConfig, WorkerConfig},
+    effective::Origin,
     http::HttpConfig,
     mongo::MongoConfig,
     redis::RedisConfig,

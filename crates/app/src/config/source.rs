@@ -1,15 +1,23 @@
 //! Where values come from: a flag, the environment, or the file `.env`, in that order.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, fmt, path::Path};
 
-use super::{ConfigProblem, ConfigProblems, problem};
+use super::{ConfigProblem, ConfigProblems, Origin, problem};
 use crate::env_vars::{self, Variable};
 
-/// The texts of all variables that are set. Empty text counts as unset, as in the historical services' `.env`.
-#[derive(Debug, Default, Clone)]
+/// The texts of all variables that are set, each with where it came from. Empty text counts as unset, as in the
+/// historical services' `.env`.
+#[derive(Default, Clone)]
 pub(crate) struct Source {
-    values: BTreeMap<&'static str, String>,
+    values: BTreeMap<&'static str, (String, Origin)>,
     problems: Vec<ConfigProblem>,
+}
+
+/// Names only: the values hold secrets.
+impl fmt::Debug for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_set().entries(self.values.keys()).finish()
+    }
 }
 
 impl Source {
@@ -21,7 +29,7 @@ impl Source {
             source.add_environment(variable);
         }
         for (variable, value) in flags {
-            source.add(variable.name, value);
+            source.add(variable.name, value, Origin::Flag);
         }
         source
     }
@@ -30,14 +38,21 @@ impl Source {
     pub(crate) fn of(values: &[(&'static str, &str)]) -> Self {
         let mut source = Self::default();
         for (name, value) in values {
-            source.add(name, Some((*value).to_owned()));
+            source.add(name, Some((*value).to_owned()), Origin::Environment);
         }
         source
     }
 
     /// The value of a variable, if it is set.
     pub(crate) fn get(&self, variable: &Variable) -> Option<&str> {
-        self.values.get(variable.name).map(String::as_str)
+        self.values.get(variable.name).map(|(value, _)| value.as_str())
+    }
+
+    /// Where the value of a variable came from.
+    pub(super) fn origin(&self, variable: &Variable) -> Origin {
+        self.values
+            .get(variable.name)
+            .map_or(Origin::Default, |(_, origin)| *origin)
     }
 
     /// Whether any of `variables` is set.
@@ -45,16 +60,16 @@ impl Source {
         variables.iter().any(|variable| self.get(variable).is_some())
     }
 
-    fn add(&mut self, name: &'static str, value: Option<String>) {
+    fn add(&mut self, name: &'static str, value: Option<String>, origin: Origin) {
         if let Some(value) = value.filter(|value| !value.trim().is_empty()) {
-            self.values.insert(name, value.trim().to_owned());
+            self.values.insert(name, (value.trim().to_owned(), origin));
         }
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the one door to the environment")]
     fn add_environment(&mut self, variable: &Variable) {
         match std::env::var(variable.name) {
-            Ok(value) => self.add(variable.name, Some(value)),
+            Ok(value) => self.add(variable.name, Some(value), Origin::Environment),
             Err(std::env::VarError::NotPresent) => {}
             Err(std::env::VarError::NotUnicode(_)) => {
                 self.problems
@@ -63,7 +78,7 @@ impl Source {
         }
     }
 
-    fn add_file(&mut self, path: &Path) {
+    pub(super) fn add_file(&mut self, path: &Path) {
         let lines = match dotenvy::from_path_iter(path) {
             Ok(lines) => lines,
             Err(error) if error.not_found() => return,
@@ -77,7 +92,7 @@ impl Source {
             match line {
                 Ok((name, value)) => {
                     if let Some(variable) = env_vars::ALL.iter().find(|variable| variable.name == name) {
-                        self.add(variable.name, Some(value));
+                        self.add(variable.name, Some(value), Origin::File);
                     }
                 }
                 // The line itself may hold a secret, so only its place in it is told.

@@ -1,0 +1,75 @@
+//! Logs and metrics of the process. Answers go to standard output, logs to standard error.
+
+mod log_control;
+
+use std::io::IsTerminal as _;
+
+use billwright_domain::SystemClock;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing::{Level, Metadata};
+use tracing_subscriber::{
+    Layer, Registry, filter::filter_fn, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt,
+};
+
+pub(crate) use self::log_control::{LogControl, parse_filter};
+use crate::{
+    config::{Reader, Source},
+    env_vars::{LOG_LEVEL, NODE_ENV},
+};
+
+/// Upper bounds of duration buckets, in seconds: from a cached read to a job that waited for Billz.
+const SECONDS: [f64; 14] = [
+    0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0,
+];
+
+/// Starts logging as the configuration says. A bad filter is reported with the rest of the configuration, so here it
+/// falls back to the default.
+pub(crate) fn start_logging(source: &Source) -> LogControl {
+    let configured = Reader::new(source)
+        .optional(&LOG_LEVEL, |text| parse_filter(text).map(|_| text.to_owned()))
+        .unwrap_or_else(|| "info".to_owned());
+    let filter = parse_filter(&configured).unwrap_or_default();
+    let (filter, handle) = reload::Layer::new(filter);
+    let filter = tracing_subscriber::filter::FilterExt::or(filter, filter_fn(is_span_of_ours));
+    let layer: Box<dyn Layer<Registry> + Send + Sync> = if source.get(&NODE_ENV) == Some("production") {
+        Box::new(json_lines())
+    } else {
+        Box::new(
+            fmt::layer()
+                .with_target(false)
+                .with_ansi(std::io::stderr().is_terminal())
+                .with_writer(std::io::stderr),
+        )
+    };
+    // A second start would be a fault of ours, and the first one's settings serve as well.
+    drop(
+        tracing_subscriber::registry()
+            .with(layer.with_filter(filter))
+            .try_init(),
+    );
+    LogControl::new(handle, configured, SystemClock::shared())
+}
+
+/// One JSON object a line, the fields of the spans around it beside its own, so that `correlation.id` has its place in
+/// every line of a job, a request or an event.
+fn json_lines() -> impl Layer<Registry> + Send + Sync {
+    json_subscriber::fmt::layer()
+        .flatten_event(true)
+        .flatten_span_list_on_top_level(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_writer(std::io::stderr)
+}
+
+/// The spans of our own crates are kept whatever the level, since a warning within them needs their correlation id.
+fn is_span_of_ours(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span() && *metadata.level() <= Level::INFO && metadata.target().starts_with("billwright")
+}
+
+/// Starts collecting metrics. The handle renders them in Prometheus's text form.
+pub(crate) fn start_metrics() -> anyhow::Result<PrometheusHandle> {
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
+        .install_recorder()?;
+    Ok(handle)
+}
