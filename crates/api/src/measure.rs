@@ -25,7 +25,7 @@ pub(crate) async fn measure(request: Request, next: Next) -> Response {
 }
 
 /// Clients can make methods up; a label must not follow them.
-fn method_of(method: &Method) -> &'static str {
+pub(crate) fn method_of(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",

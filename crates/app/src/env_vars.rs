@@ -53,6 +53,20 @@ variables! {
         LOG_LEVEL = Value "info", "What is logged: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,billwright_worker=debug`.";
         SHUTDOWN_GRACE_SECONDS = Value "30", "How long a stop waits for what is in flight.";
     }
+    "Traces" {
+        OTEL_EXPORTER_OTLP_ENDPOINT = Told "none: no traces", "Address of the collector that takes OTLP over HTTP, as `http://collector:4318`; `/v1/traces` is added.";
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT = Told "made from `OTEL_EXPORTER_OTLP_ENDPOINT`", "Whole address that spans are posted to.";
+        OTEL_EXPORTER_OTLP_HEADERS(secret) = Told "none", "Headers for the collector, as `name=value,other=value`.";
+        OTEL_EXPORTER_OTLP_PROTOCOL = Value "http/protobuf", "Protocol; no other is spoken.";
+        OTEL_EXPORTER_OTLP_TIMEOUT = Value "10000", "Milliseconds that the collector may take for an answer.";
+        OTEL_SERVICE_NAME = Told "`billwright`", "Name of the service in traces.";
+        OTEL_RESOURCE_ATTRIBUTES = Told "none", "Further attributes of the process, as `deployment.environment=production`.";
+        OTEL_TRACES_SAMPLER = Value "parentbased_always_on", "Which traces are kept: `always_on`, `always_off`, `traceidratio`, or one of them with `parentbased_` before it, which follows the caller's decision.";
+        OTEL_TRACES_SAMPLER_ARG = Value "1", "Share that `traceidratio` keeps, from 0 to 1.";
+        OTEL_BSP_SCHEDULE_DELAY = Value "5000", "Milliseconds for which finished spans are gathered.";
+        OTEL_BSP_MAX_QUEUE_SIZE = Value "2048", "Finished spans that wait at most; further ones are dropped.";
+        OTEL_SDK_DISABLED = Value "false", "Whether traces are off although a collector is named.";
+    }
     "MongoDB" {
         MONGODB_URI(secret) = Value "mongodb://localhost:27017", "Server for every role. A database in its path is used only when one product runs.";
         BILLZ_MONGODB_URI(secret) = Told "`MONGODB_URI` with the database `billz_microservice`", "Database of the order worker.";

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches};
 use config::{ConfigProblems, Source};
 
-use crate::{commands::Command, env_vars::Variable};
+use crate::{commands::Command, env_vars::Variable, telemetry::Telemetry};
 
 /// Exit status for a wrong configuration, after `EX_CONFIG` of `sysexits.h`.
 const EXIT_CONFIGURATION: u8 = 78;
@@ -39,13 +39,7 @@ fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     let source = Source::gather(flags(&matches));
-    let logs = telemetry::start_logging(&source);
-    let outcome = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(cli.command.run(&source, logs)));
-    match outcome {
+    match run(cli, &source) {
         Ok(code) => code,
         Err(error) => {
             // Standard error may be closed, and then nobody is left to tell.
@@ -61,6 +55,15 @@ fn main() -> ExitCode {
             })
         }
     }
+}
+
+/// Carries the command out, with the logs and traces around it.
+fn run(cli: Cli, source: &Source) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let telemetry = Telemetry::start(source, cli.command.is_traced(), runtime.handle())?;
+    let outcome = runtime.block_on(cli.command.run(source, telemetry.logs.clone()));
+    telemetry.finish();
+    outcome
 }
 
 /// The command line, with a flag for every variable whose value may be seen in a list of processes.

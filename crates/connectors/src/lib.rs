@@ -9,6 +9,7 @@ pub mod billz;
 pub mod breaker;
 pub mod budget;
 pub mod document;
+pub mod export;
 pub mod http;
 mod link;
 mod redact;

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     backoff::Backoff,
+    event_spans::EventSpans,
     fold::{Decoded, Incoming, Outcome, fold},
     invalid::Invalid,
     messages::time_of,
@@ -78,6 +79,9 @@ pub(crate) struct Batches {
 
 impl Batches {
     /// Applies `received` and moves the position behind it, however often that must be tried.
+    #[tracing::instrument(name = "events.batch", skip_all, fields(
+        otel.kind = "consumer", kafka.topic = self.place.0, kafka.partition = self.place.1, events = received.len()
+    ))]
     pub(crate) async fn apply(
         &self,
         customers: &CustomerEvents,
@@ -88,6 +92,7 @@ impl Batches {
             return Ok(());
         };
         let to = last.message.offset() + 1;
+        let spans = EventSpans::begin(&self.place, received);
         let mut backoff = retries();
         let mut conflicts = Backoff::new(Duration::from_millis(4), Duration::from_millis(200));
         let mut taken_keys = 0;
@@ -97,6 +102,7 @@ impl Batches {
             let error = match attempt {
                 Ok(Ok((outcomes, released))) => {
                     self.runtime.mongodb_works();
+                    spans.end(&outcomes);
                     self.count(received, &outcomes, released);
                     self.arrive(start, to, received.len());
                     return Ok(());

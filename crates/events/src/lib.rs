@@ -14,6 +14,7 @@ mod consumer;
 pub mod customer;
 pub mod dead_letters;
 pub mod envelope;
+mod event_spans;
 mod fold;
 pub mod invalid;
 mod kafka;

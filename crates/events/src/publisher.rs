@@ -19,6 +19,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    event_spans,
     kafka::{self, Logging},
     runtime::{Runtime, retries},
     topics::{Partitions, Topics},
@@ -169,10 +170,22 @@ impl Publisher {
             "payload": document,
         });
         let value = value.to_string();
-        let headers = OwnedHeaders::new().insert(Header {
+        let mut headers = OwnedHeaders::new().insert(Header {
             key: "content-type",
             value: Some("application/json"),
         });
+        if let Some(trace) = entry
+            .trace
+            .as_ref()
+            .and_then(|trace| event_spans::published(trace, entry))
+        {
+            for (key, value) in trace.headers() {
+                headers = headers.insert(Header {
+                    key,
+                    value: Some(value),
+                });
+            }
+        }
         let record = FutureRecord::to(&self.topic)
             .key(&entry.user_id)
             .payload(&value)

@@ -64,8 +64,14 @@ impl Runner {
             job.id = queued.id(),
             job.attempt = queued.failures() + 1,
             correlation.id = correlation_id,
-            trace.parent = queued.options.trace_parent.as_deref(),
+            job.outcome = tracing::field::Empty,
+            otel.name = format!("job.{}", kind.to_lowercase()),
+            otel.kind = "consumer",
+            otel.status_code = tracing::field::Empty,
         );
+        if let Some(trace) = &queued.options.trace {
+            trace.continue_in(&span);
+        }
         if queued.failures() == 0 {
             let waited = self
                 .context
@@ -77,7 +83,7 @@ impl Runner {
             metrics::histogram!("billwright_job_wait_seconds", "type" => kind).record(waited.as_secs_f64());
         }
         metrics::gauge!("billwright_jobs_active").increment(1.0);
-        let disposition = self.conclude(&queued, decoded, kind).instrument(span).await;
+        let disposition = self.conclude(&queued, decoded, kind).instrument(span.clone()).await;
         metrics::gauge!("billwright_jobs_active").decrement(1.0);
         let outcome = match &disposition {
             Disposition::Completed(_) => "completed",
@@ -86,6 +92,10 @@ impl Runner {
             Disposition::HandedBack => "handed_back",
             Disposition::SlowDown(_) => "rate_limited",
         };
+        span.record("job.outcome", outcome);
+        if outcome == "failed" {
+            span.record("otel.status_code", "ERROR");
+        }
         metrics::counter!("billwright_jobs_total", "type" => kind, "outcome" => outcome).increment(1);
         metrics::histogram!("billwright_job_duration_seconds", "type" => kind).record(began.elapsed().as_secs_f64());
         disposition

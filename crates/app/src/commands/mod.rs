@@ -48,6 +48,11 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Whether its spans are worth exporting: those of the service, not those of a person's question.
+    pub(crate) fn is_traced(&self) -> bool {
+        matches!(self, Self::Run(_))
+    }
+
     /// Carries the command out.
     pub(crate) async fn run(self, source: &Source, logs: LogControl) -> anyhow::Result<ExitCode> {
         match self {

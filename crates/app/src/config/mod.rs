@@ -9,6 +9,7 @@ mod mongo;
 mod redis;
 mod roles;
 mod source;
+mod traces;
 
 use std::fmt;
 
@@ -21,6 +22,7 @@ pub(crate) use self::{
     redis::RedisConfig,
     roles::{Role, Roles},
     source::{Reader, Source},
+    traces::{Sampler, TracesConfig},
 };
 use crate::{
     env_vars::{LOG_LEVEL, Variable},
@@ -93,8 +95,9 @@ impl RunConfig {
         let mut reader = Reader::new(source);
         let roles = Roles::choose(source, wanted);
         let http = HttpConfig::read(&mut reader);
-        // Logging started with it already; here a wrong one is reported.
+        // Logs and traces started with these already; here what is wrong is reported.
         let _ = reader.optional(&LOG_LEVEL, telemetry::parse_filter);
+        let _ = TracesConfig::read(&mut reader);
         let databases = MongoConfig::read(&mut reader, roles.has_billz(), roles.has_billing());
         let worker = roles
             .runs(Role::Worker)

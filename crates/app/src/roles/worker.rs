@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
+use axum::http::{HeaderMap, HeaderValue};
 use billwright_connectors::{
     billz::{Billz, BillzSettings, RedisTokenStore, TokenStore},
     breaker::{Breaker, BreakerSettings},
@@ -14,6 +15,7 @@ use billwright_store::{
     Mongo,
     billz::integrations::{EncryptionKey, Integrations},
 };
+use billwright_trace_context::TraceContext;
 use billwright_worker::{IntegrationTokenStore, RedisSettings, WorkerSettings};
 use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
@@ -100,6 +102,7 @@ fn billz(
     let settings = BillzSettings {
         cashbox_id: config.cashbox_id,
         timezone: config.timezone,
+        trace_headers: Some(continue_trace),
         ..BillzSettings::new(config.base_url, credentials.secret, credentials.shop_id)
     };
     let budget = Budget::new(BudgetSettings::new(
@@ -115,6 +118,16 @@ fn billz(
         clock,
         Some(credentials.token_store),
     )?)
+}
+
+/// Lets Billz go on with the trace that a call belongs to.
+fn continue_trace(headers: &mut HeaderMap) {
+    let Some(context) = TraceContext::current() else { return };
+    for (name, value) in context.headers() {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    }
 }
 
 fn redis_client(redis: &RedisConfig) -> anyhow::Result<redis::Client> {

@@ -1,19 +1,22 @@
 //! Logs and metrics of the process. Answers go to standard output, logs to standard error.
 
 mod log_control;
+mod traces;
 
 use std::io::IsTerminal as _;
 
 use billwright_domain::SystemClock;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::runtime::Handle;
 use tracing::{Level, Metadata};
 use tracing_subscriber::{
     Layer, Registry, filter::filter_fn, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt,
 };
 
 pub(crate) use self::log_control::{LogControl, parse_filter};
+use self::traces::Traces;
 use crate::{
-    config::{Reader, Source},
+    config::{Reader, Source, TracesConfig},
     env_vars::{LOG_LEVEL, NODE_ENV},
 };
 
@@ -22,9 +25,37 @@ const SECONDS: [f64; 14] = [
     0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0,
 ];
 
-/// Starts logging as the configuration says. A bad filter is reported with the rest of the configuration, so here it
-/// falls back to the default.
-pub(crate) fn start_logging(source: &Source) -> LogControl {
+/// The logs and traces of the process.
+pub(crate) struct Telemetry {
+    /// Changes what is logged.
+    pub(crate) logs: LogControl,
+    traces: Option<Traces>,
+}
+
+impl Telemetry {
+    /// Starts logging as the configuration says, and exporting traces where `traced` and a collector is named. What is
+    /// wrong is reported with the rest of the configuration, so that here it falls back to the default.
+    pub(crate) fn start(source: &Source, traced: bool, runtime: &Handle) -> anyhow::Result<Self> {
+        let config = TracesConfig::read(&mut Reader::new(source)).flatten();
+        let traces = config
+            .filter(|_| traced)
+            .map(|config| Traces::start(config, runtime.clone()))
+            .transpose()?;
+        Ok(Self {
+            logs: start_logging(source, traces.as_ref()),
+            traces,
+        })
+    }
+
+    /// Sends the spans that are left.
+    pub(crate) fn finish(self) {
+        if let Some(traces) = self.traces {
+            traces.finish();
+        }
+    }
+}
+
+fn start_logging(source: &Source, traces: Option<&Traces>) -> LogControl {
     let configured = Reader::new(source)
         .optional(&LOG_LEVEL, |text| parse_filter(text).map(|_| text.to_owned()))
         .unwrap_or_else(|| "info".to_owned());
@@ -45,6 +76,7 @@ pub(crate) fn start_logging(source: &Source) -> LogControl {
     drop(
         tracing_subscriber::registry()
             .with(layer.with_filter(filter))
+            .with(traces.map(Traces::layer))
             .try_init(),
     );
     LogControl::new(handle, configured, SystemClock::shared())

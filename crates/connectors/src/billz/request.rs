@@ -111,6 +111,7 @@ impl Billz {
             correlation.id = %context.correlation_id,
             billz.outcome = tracing::field::Empty,
             billz.budget_wait_ms = tracing::field::Empty,
+            otel.status_code = tracing::field::Empty,
         );
         let mut operation = Operation::new(self.settings().operation_timeout);
         let outcome = self
@@ -126,6 +127,7 @@ impl Billz {
             u64::try_from(operation.waited.as_millis()).unwrap_or(u64::MAX),
         );
         if let Err(error) = &outcome {
+            span.record("otel.status_code", "ERROR");
             span.in_scope(|| tracing::debug!(%error, "the call did not succeed"));
         }
         outcome

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use billwright_domain::Clock;
+use billwright_trace_context::{TRACEPARENT, TraceContext};
 use bson::{Bson, DateTime as BsonDateTime, RawDocumentBuf, Timestamp, cstr, doc, oid::ObjectId, rawdoc};
 use chrono::{DateTime, Utc};
 use futures_util::{TryStreamExt, future::BoxFuture};
@@ -63,6 +64,9 @@ impl Outbox {
             "at": BsonDateTime::from_millis(self.clock.now().timestamp_millis()),
         };
         entry.append(cstr!("data"), change.document);
+        if let Some(trace) = TraceContext::current() {
+            entry.append(cstr!("trace"), trace.parent);
+        }
         entry
     }
 }
@@ -102,6 +106,8 @@ pub struct WaitingEntry {
     pub data: serde_json::Value,
     /// When it happened.
     pub at: DateTime<Utc>,
+    /// The trace that it happened in, if any.
+    pub trace: Option<TraceContext>,
 }
 
 /// The changes that wait longest, in order, at most `limit`.
@@ -122,6 +128,7 @@ pub async fn waiting(mongo: &Mongo, limit: u32) -> Result<Vec<WaitingEntry>, Sto
                 kind: document.get_str("type").ok()?.to_owned(),
                 data: plain_json(document.get("data")?),
                 at: values::moment(*document.get_datetime("at").ok()?),
+                trace: TraceContext::find(|name| (name == TRACEPARENT).then(|| document.get_str("trace").ok())?),
             })
         };
         entries.push(read().ok_or_else(|| StoreError::Corrupt {

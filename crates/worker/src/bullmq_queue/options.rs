@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use billwright_trace_context::TraceContext;
 use bullmq::JobOptions;
 use serde_json::{Map, Value, json};
 
@@ -16,8 +17,8 @@ pub(crate) struct ProducerOptions {
     pub(crate) keep_logs: Option<i64>,
     /// How many entries of the stack trace to keep; `None` keeps as many as we think best.
     pub(crate) stack_trace_limit: Option<usize>,
-    /// The W3C `traceparent` that the producer's telemetry left.
-    pub(crate) trace_parent: Option<String>,
+    /// The trace that the producer's telemetry left, unless it asked for the job to stay out of it.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 impl ProducerOptions {
@@ -36,7 +37,7 @@ impl ProducerOptions {
                 .find_map(whole)
                 .filter(|keep| *keep > 0),
             stack_trace_limit: whole(&options["stackTraceLimit"]).and_then(|limit| usize::try_from(limit).ok()),
-            trace_parent: trace_parent(&options),
+            trace: trace(&options),
         }
     }
 }
@@ -76,7 +77,11 @@ fn backoff(value: &Value) -> Backoff {
 }
 
 /// `tm` holds the propagation headers, as JSON text or as an object.
-fn trace_parent(options: &Value) -> Option<String> {
+fn trace(options: &Value) -> Option<TraceContext> {
+    let omitted = [&options["omc"], &options["telemetry"]["omitContext"]];
+    if omitted.into_iter().any(|omitted| omitted == &Value::Bool(true)) {
+        return None;
+    }
     let carrier = match options
         .get("tm")
         .or_else(|| options.get("telemetry")?.get("metadata"))?
@@ -84,9 +89,7 @@ fn trace_parent(options: &Value) -> Option<String> {
         Value::String(text) => serde_json::from_str(text).ok()?,
         other => other.clone(),
     };
-    let parent = carrier.get("traceparent")?.as_str()?;
-    let shaped = parent.len() == 55 && parent.is_ascii() && parent.split('-').map(str::len).eq([2, 32, 16, 2]);
-    shaped.then(|| parent.to_owned())
+    TraceContext::find(|name| carrier.get(name)?.as_str())
 }
 
 /// The options with every value that the library's types refuse made into one that they take, or left out; `None` where
@@ -166,12 +169,12 @@ mod tests {
     fn continues_a_trace_however_it_is_wrapped() {
         let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         let text = json!({"tm": json!({"traceparent": parent}).to_string()}).to_string();
-        assert_eq!(ProducerOptions::read(&text).trace_parent.as_deref(), Some(parent));
+        let read = |raw: &str| ProducerOptions::read(raw).trace.map(|trace| trace.parent);
+        assert_eq!(read(&text).as_deref(), Some(parent));
         let object = json!({"tm": {"traceparent": parent}}).to_string();
-        assert_eq!(ProducerOptions::read(&object).trace_parent.as_deref(), Some(parent));
-        assert_eq!(
-            ProducerOptions::read(r#"{"tm":{"traceparent":"x"}}"#).trace_parent,
-            None
-        );
+        assert_eq!(read(&object).as_deref(), Some(parent));
+        assert_eq!(read(r#"{"tm":{"traceparent":"x"}}"#), None);
+        let omitted = json!({"tm": {"traceparent": parent}, "omc": true}).to_string();
+        assert_eq!(read(&omitted), None);
     }
 }
