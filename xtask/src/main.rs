@@ -1,6 +1,7 @@
-//! The project's own commands: `cargo xtask demo`, `test`, `services`, `interop`.
+//! The project's own commands: `cargo xtask demo`, `test`, `services`, `interop`, `chaos`.
 
 mod cargo;
+mod chaos;
 mod demo;
 mod interop;
 mod interrupt;
@@ -32,6 +33,8 @@ enum Command {
     Services,
     /// Run the tests with real Node clients against the built binary.
     Interop(interop::Arguments),
+    /// Break everything, again and again, under load, and check that nothing is lost and nothing happens twice.
+    Chaos(chaos::Arguments),
 }
 
 #[tokio::main]
@@ -41,6 +44,7 @@ async fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments).await,
         Command::Services => services::run().await,
         Command::Interop(arguments) => interop::run(&arguments).await,
+        Command::Chaos(arguments) => chaos::run(&arguments).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

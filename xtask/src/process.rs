@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsStr,
-    fs::File,
+    fs::OpenOptions,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::Duration,
@@ -32,7 +32,7 @@ const GRACE: Duration = Duration::from_secs(40);
 /// A running program whose output goes to a file.
 #[derive(Debug)]
 pub(crate) struct Process {
-    name: &'static str,
+    name: String,
     shell: Child,
     pipe: Option<ChildStdin>,
     log: PathBuf,
@@ -40,16 +40,17 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts `program` in `directory`, with `environment` and nothing else of this process's environment than where
-    /// programs are. Its output goes to a file there.
+    /// programs are. Its output goes to the end of a file there.
     pub(crate) fn start(
-        name: &'static str,
+        name: &str,
         program: &Path,
         arguments: &[&str],
         environment: impl IntoIterator<Item = (&'static str, String)>,
         directory: &Path,
     ) -> Result<Self> {
         let log = directory.join(format!("{name}.log"));
-        let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+        let output = OpenOptions::new().create(true).append(true).open(&log);
+        let output = output.with_context(|| format!("cannot write {}", log.display()))?;
         let mut shell = Command::new("sh")
             .args([
                 OsStr::new("-c"),
@@ -69,7 +70,12 @@ impl Process {
             .spawn()
             .with_context(|| format!("cannot run {}", program.display()))?;
         let pipe = shell.stdin.take();
-        Ok(Self { name, shell, pipe, log })
+        Ok(Self {
+            name: name.to_owned(),
+            shell,
+            pipe,
+            log,
+        })
     }
 
     /// An error if the program has ended, with the end of what it said.
@@ -98,6 +104,34 @@ impl Process {
         Ok(status?)
     }
 
+    /// Sends a signal to the program and to the shell that watches it.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        let group = self.group().with_context(|| format!("{} has ended", self.name))?;
+        killpg(Pid::from_raw(group), signal).with_context(|| format!("cannot send {signal} to {}", self.name))
+    }
+
+    /// SIGKILL; returns when the program is gone.
+    pub(crate) async fn kill(mut self) -> Result<()> {
+        self.signal(Signal::SIGKILL)?;
+        self.shell.wait().await?;
+        Ok(())
+    }
+
+    /// The program's own process id, where the system tells it.
+    pub(crate) fn pid(&self) -> Option<i32> {
+        let shell = self.group()?;
+        let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).ok()?;
+        // The other child is the shell's own, which waits for the pipe to close.
+        children.split_whitespace().find_map(|child| {
+            let command = std::fs::read_to_string(format!("/proc/{child}/comm")).ok()?;
+            (command.trim() != "sh").then(|| child.parse().ok())?
+        })
+    }
+
+    fn group(&self) -> Option<i32> {
+        self.shell.id().and_then(|id| i32::try_from(id).ok())
+    }
+
     /// The last lines that the program wrote.
     pub(crate) fn log_end(&self, lines: usize) -> String {
         let written = std::fs::read(&self.log).unwrap_or_default();
@@ -115,7 +149,7 @@ impl Process {
 /// A program that was not asked to stop is killed, with its shell.
 impl Drop for Process {
     fn drop(&mut self) {
-        if let Some(group) = self.shell.id().and_then(|id| i32::try_from(id).ok()) {
+        if let Some(group) = self.group() {
             // It may have ended in this moment, which is as good.
             let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
         }
@@ -169,6 +203,22 @@ mod tests {
         let log = process.log.clone();
         assert_eq!(process.stop().await.unwrap().code(), Some(7));
         assert_eq!(std::fs::read_to_string(log).unwrap(), "hello\nbye\n");
+    }
+
+    #[tokio::test]
+    async fn is_killed_with_its_shell_and_writes_on_where_it_stopped() {
+        let directory = tempfile::tempdir().unwrap();
+        for round in 1..=2 {
+            let process = start("echo begun; exec sleep 300", directory.path());
+            while process.log().lines().count() < round || process.pid().is_none() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            let program = process.pid().unwrap();
+            process.kill().await.unwrap();
+            while std::fs::read_to_string(format!("/proc/{program}/stat")).is_ok_and(|stat| !stat.contains(") Z ")) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
     }
 
     #[tokio::test]

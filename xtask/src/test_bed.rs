@@ -289,7 +289,8 @@ fn topic(run: &str) -> String {
     format!("customers-{run}")
 }
 
-fn admin(brokers: &str) -> Result<AdminClient<DefaultClientContext>> {
+/// An administrator of topics.
+pub(crate) fn admin(brokers: &str) -> Result<AdminClient<DefaultClientContext>> {
     Ok(ClientConfig::new().set("bootstrap.servers", brokers).create()?)
 }
 
@@ -307,7 +308,7 @@ fn with_database(uri: &str, database: &str) -> String {
 }
 
 /// Builds the binary and finds out where it is, whatever the folder for targets.
-async fn build() -> Result<PathBuf> {
+pub(crate) async fn build() -> Result<PathBuf> {
     let output = cargo()
         // Without `--package`: with the features of the whole workspace, so that nothing is built twice.
         .args([

@@ -1,0 +1,99 @@
+//! How the servers and the links to them are broken and mended.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use bson::doc;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tokio::time::Instant;
+
+use super::kinds::Server;
+use crate::chaos::{link::Link, stage::Stage};
+
+impl Stage {
+    pub(super) fn link(&self, server: Server) -> &Link {
+        match server {
+            Server::MongoDb => &self.links.mongodb,
+            Server::Redis => &self.links.redis,
+            Server::Kafka => &self.links.kafka,
+        }
+    }
+
+    pub(super) async fn kill(&self, server: Server) -> Result<()> {
+        match server {
+            Server::MongoDb => self.mongodb.kill().await,
+            Server::Redis => self.redis.kill().await,
+            Server::Kafka => self.kafka.kill().await,
+        }
+    }
+
+    pub(super) async fn restart(&self, server: Server) -> Result<()> {
+        match server {
+            Server::MongoDb => self.mongodb.restart().await,
+            Server::Redis => self.redis.restart().await,
+            Server::Kafka => self.kafka.restart().await,
+        }
+    }
+
+    /// SIGTERM, and SIGKILL to a server that takes longer than ten seconds over it.
+    pub(super) async fn stop(&self, server: Server) -> Result<()> {
+        let pid = match server {
+            Server::MongoDb => self.mongodb.pid(),
+            Server::Redis => self.redis.pid(),
+            Server::Kafka => self.kafka.pid(),
+        }?;
+        kill(Pid::from_raw(pid), Signal::SIGTERM)?;
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let runs = || {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+            stat.is_ok_and(|stat| !stat.contains(") Z "))
+        };
+        while runs() && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        self.kill(server).await
+    }
+
+    pub(super) async fn pause(&self, server: Server, length: Duration) -> Result<()> {
+        let (stop, go_on): (Result<()>, _) = match server {
+            Server::MongoDb => (self.mongodb.pause(), 0),
+            Server::Redis => (self.redis.pause(), 1),
+            Server::Kafka => (self.kafka.pause(), 2),
+        };
+        stop?;
+        tokio::time::sleep(length).await;
+        match go_on {
+            0 => self.mongodb.resume(),
+            1 => self.redis.resume(),
+            _ => self.kafka.resume(),
+        }
+    }
+
+    /// Takes MongoDB's room away for a while. mongod may end over it, and is then started again once there is room.
+    pub(super) async fn fill_disk(&self, length: Duration) -> Result<bool> {
+        let Some(disk) = &self.disk else { return Ok(false) };
+        disk.fill().await?;
+        tokio::time::sleep(length).await;
+        disk.clear().await?;
+        let ping = self.billing.run_command(doc! { "ping": 1 });
+        let lives = tokio::time::timeout(Duration::from_secs(3), ping).await;
+        if !matches!(lives, Ok(Ok(_))) {
+            self.mongodb.restart().await?;
+        }
+        Ok(true)
+    }
+
+    /// Whether every process says that it is ready.
+    pub(in crate::chaos) async fn all_ready(&self, http: &reqwest::Client) -> bool {
+        for member in &self.fleet.members {
+            let answer = http.get(format!("{}/health/ready", member.url)).send().await;
+            if !answer.is_ok_and(|answer| answer.status().is_success()) {
+                return false;
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,201 @@
+//! The Billwright processes: three of them on one database, queue and group, each of which can be killed, stopped, paused
+//! and started again.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+use nix::sys::signal::Signal;
+use tokio::sync::Mutex;
+
+use crate::process::Process;
+
+/// What a process takes of the machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Usage {
+    /// Memory, in KiB.
+    pub(super) resident_kib: u64,
+    /// Open files and connections.
+    pub(super) handles: usize,
+}
+
+/// One Billwright process, which may be down.
+#[derive(Debug)]
+pub(super) struct Member {
+    /// `billwright-1` and so on, which its log is named after.
+    pub(super) name: String,
+    /// Where it serves HTTP, also after a restart.
+    pub(super) url: String,
+    port: u16,
+    process: Mutex<Option<Process>>,
+    most: std::sync::Mutex<Usage>,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub(super) struct Fleet {
+    pub(super) members: Vec<Member>,
+    program: PathBuf,
+    environment: BTreeMap<&'static str, String>,
+    directory: PathBuf,
+    /// The library that lets a process be told another time, where it is installed.
+    faketime: Option<PathBuf>,
+}
+
+impl Fleet {
+    /// Prepares `count` processes of `program`; none runs yet.
+    pub(super) fn new(
+        count: usize,
+        program: PathBuf,
+        environment: impl IntoIterator<Item = (&'static str, String)>,
+        directory: &Path,
+    ) -> Result<Self> {
+        let members = (1..=count).map(|number| {
+            let port = billwright_services::free_port()?;
+            Ok(Member {
+                name: format!("billwright-{number}"),
+                url: format!("http://127.0.0.1:{port}"),
+                port,
+                process: Mutex::new(None),
+                most: std::sync::Mutex::default(),
+            })
+        });
+        Ok(Self {
+            members: members.collect::<Result<_>>()?,
+            program,
+            environment: environment.into_iter().collect(),
+            directory: directory.to_owned(),
+            faketime: faketime(),
+        })
+    }
+
+    /// Starts a process that is down.
+    pub(super) async fn start(&self, member: &Member) -> Result<()> {
+        let mut environment = self.environment.clone();
+        environment.insert("PORT", member.port.to_string());
+        if let Some(library) = &self.faketime {
+            self.write_clock(member, 0)?;
+            environment.insert("LD_PRELOAD", library.display().to_string());
+            environment.insert("FAKETIME_TIMESTAMP_FILE", self.clock_file(member).display().to_string());
+            environment.insert("FAKETIME_CACHE_DURATION", "1".to_owned());
+            environment.insert("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned());
+        }
+        let mut process = member.process.lock().await;
+        if process.is_none() {
+            *process = Some(Process::start(
+                &member.name,
+                &self.program,
+                &["run"],
+                environment,
+                &self.directory,
+            )?);
+        }
+        Ok(())
+    }
+
+    /// Whether a process can be told another time.
+    pub(super) fn has_clocks(&self) -> bool {
+        self.faketime.is_some()
+    }
+
+    /// Sets a process's clock so many minutes ahead of, or behind, the machine's. It goes on from there, and what measures
+    /// spans of time (the monotonic clock) does not jump.
+    pub(super) fn write_clock(&self, member: &Member, minutes: i64) -> Result<()> {
+        let file = self.clock_file(member);
+        // Renamed into its place, since it may be read at any moment.
+        let draft = file.with_extension("new");
+        std::fs::write(&draft, format!("{minutes:+}m\n"))?;
+        std::fs::rename(draft, file).context("the clock of a process cannot be set")
+    }
+
+    fn clock_file(&self, member: &Member) -> PathBuf {
+        self.directory.join(format!("{}.clock", member.name))
+    }
+
+    /// Everything that the processes logged, by the name of the log.
+    pub(super) fn logs(&self) -> Vec<(String, String)> {
+        let read = |member: &Member| {
+            let name = format!("{}.log", member.name);
+            let bytes = std::fs::read(self.directory.join(&name)).unwrap_or_default();
+            (name, String::from_utf8_lossy(&bytes).into_owned())
+        };
+        self.members.iter().map(read).collect()
+    }
+}
+
+impl Member {
+    /// SIGKILL. Returns when it is gone.
+    pub(super) async fn kill(&self) -> Result<()> {
+        if let Some(process) = self.process.lock().await.take() {
+            process.kill().await?;
+        }
+        Ok(())
+    }
+
+    /// SIGTERM. Returns how it ended, as an exit status; `None` where it was down.
+    pub(super) async fn terminate(&self) -> Result<Option<i32>> {
+        let Some(process) = self.process.lock().await.take() else {
+            return Ok(None);
+        };
+        Ok(process.stop().await?.code())
+    }
+
+    /// SIGSTOP, and SIGCONT after so long; killed meanwhile, it stays dead.
+    pub(super) async fn pause(&self, length: Duration) -> Result<()> {
+        self.signal(Signal::SIGSTOP).await?;
+        tokio::time::sleep(length).await;
+        self.signal(Signal::SIGCONT).await
+    }
+
+    async fn signal(&self, signal: Signal) -> Result<()> {
+        match &*self.process.lock().await {
+            Some(process) => process.signal(signal),
+            None => Ok(()),
+        }
+    }
+
+    /// An error if it ended although nobody told it to.
+    pub(super) async fn check_running(&self) -> Result<()> {
+        match &mut *self.process.lock().await {
+            Some(process) => process.check_running(),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes what it takes of the machine now.
+    pub(super) async fn measure(&self) {
+        let pid = self.process.lock().await.as_ref().and_then(Process::pid);
+        if let Some(now) = pid.and_then(usage) {
+            let mut most = self.most.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            most.resident_kib = most.resident_kib.max(now.resident_kib);
+            most.handles = most.handles.max(now.handles);
+        }
+    }
+
+    /// The most that it ever took.
+    pub(super) fn most(&self) -> Usage {
+        *self.most.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// What a process takes, where the system tells it.
+fn usage(pid: i32) -> Option<Usage> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(Usage {
+        resident_kib: resident.split_whitespace().next()?.parse().ok()?,
+        handles: std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count(),
+    })
+}
+
+/// Debian's package `libfaketime` puts it here.
+fn faketime() -> Option<PathBuf> {
+    let triples = ["x86_64-linux-gnu", "aarch64-linux-gnu"];
+    triples
+        .iter()
+        .map(|triple| PathBuf::from(format!("/usr/lib/{triple}/faketime/libfaketimeMT.so.1")))
+        .find(|library| library.exists())
+}

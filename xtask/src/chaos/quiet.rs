@@ -1,0 +1,113 @@
+//! Waits until there is nothing left to do: no job, no event, no unfinished order.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use bson::{Document, doc};
+use futures_util::TryStreamExt as _;
+use rdkafka::{
+    ClientConfig,
+    consumer::{BaseConsumer, Consumer as _},
+};
+use tokio::time::Instant;
+
+use super::{
+    load::World,
+    stage::{RedisPersistence, Stage, TOPIC},
+};
+
+/// How long that may take. What is waited for longest are the calls that Billz never answers, and retries.
+const DEADLINE: Duration = Duration::from_mins(5);
+/// Jobs that are put off are let run at once when this much of the deadline is over.
+const PROMOTE_AFTER: Duration = Duration::from_secs(20);
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Waits, and returns how long it took; an error says what is still under way.
+pub(super) async fn wait(world: &World) -> Result<Duration> {
+    let begun = Instant::now();
+    let http = reqwest::Client::builder().timeout(Duration::from_secs(2)).build()?;
+    let mut quiet_looks = 0;
+    loop {
+        let left = match left(world, &http).await {
+            Ok(left) => left,
+            Err(error) => vec![format!("{error:#}")],
+        };
+        quiet_looks = if left.is_empty() { quiet_looks + 1 } else { 0 };
+        // Twice: between two places a job is nowhere for a moment.
+        if quiet_looks == 2 {
+            return Ok(begun.elapsed());
+        }
+        if begun.elapsed() > DEADLINE {
+            bail!("{} s after the last fault: {}", DEADLINE.as_secs(), left.join("; "));
+        }
+        if begun.elapsed() > PROMOTE_AFTER {
+            drop(world.queue.promote_delayed().await);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn left(world: &World, http: &reqwest::Client) -> Result<Vec<String>> {
+    let stage = &*world.stage;
+    let mut left = Vec::new();
+    if !stage.all_ready(http).await {
+        left.push("a process is not ready".to_owned());
+    }
+    let counts = world.queue.counts().await?;
+    if counts.waiting + counts.active + counts.delayed > 0 {
+        left.push(format!(
+            "{} jobs wait, {} run, {} are put off",
+            counts.waiting, counts.active, counts.delayed
+        ));
+    }
+    let (applied, produced) = (applied(stage).await?, produced(stage)?);
+    if applied != produced {
+        left.push(format!("{applied} of {produced} messages of the topic are dealt with"));
+    }
+    // Where Redis forgot their jobs, orders are taken back only after ten minutes without a sign of life.
+    if stage.persistence == RedisPersistence::Aof {
+        let open = doc! { "state": { "$in": ["running", "compensating"] } };
+        let orders = stage
+            .billz
+            .collection::<Document>("order_sagas")
+            .count_documents(open)
+            .await?;
+        if orders > 0 {
+            left.push(format!("{orders} orders are half way"));
+        }
+    }
+    Ok(left)
+}
+
+/// How many messages of the topic the database says are dealt with.
+async fn applied(stage: &Stage) -> Result<i64> {
+    let positions = stage.billing.collection::<Document>("event_positions");
+    let found: Vec<Document> = positions.find(doc! {}).await?.try_collect().await?;
+    Ok(found.iter().filter_map(|position| position.get_i64("next").ok()).sum())
+}
+
+/// How many messages the topic holds.
+fn produced(stage: &Stage) -> Result<i64> {
+    let consumer = consumer(stage)?;
+    let patience = Duration::from_secs(5);
+    let metadata = consumer.fetch_metadata(Some(TOPIC), patience)?;
+    let topic = metadata
+        .topics()
+        .first()
+        .context("the broker does not know the topic")?;
+    let mut produced = 0;
+    for partition in topic.partitions() {
+        produced += consumer.fetch_watermarks(TOPIC, partition.id(), patience)?.1;
+    }
+    Ok(produced)
+}
+
+/// A consumer without a group, to look at topics.
+pub(super) fn consumer(stage: &Stage) -> Result<BaseConsumer> {
+    Ok(ClientConfig::new()
+        .set("bootstrap.servers", stage.kafka.brokers())
+        .set("group.id", "chaos-looks")
+        .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
+        .create()?)
+}
