@@ -119,9 +119,9 @@ async fn connect(runtime: &Arc<Runtime>, cancel: &CancellationToken) -> bool {
 }
 
 fn look_for_brokers(runtime: &Runtime) -> Result<(), KafkaError> {
-    let probe: BaseConsumer<Logging> = kafka::client(&runtime.settings).create_with_context(Logging)?;
-    probe.fetch_metadata(None, ANSWER_WITHIN)?;
-    Ok(())
+    let probe: BaseConsumer<Logging> = kafka::client(&runtime.settings).create_with_context(Logging::default())?;
+    let found = probe.fetch_metadata(None, ANSWER_WITHIN);
+    found.map(|_| ()).map_err(|error| kafka::cause(&probe, error))
 }
 
 /// Joins the group and consumes until `cancel`; an error means that the member cannot go on.
@@ -143,6 +143,7 @@ async fn consume(runtime: &Arc<Runtime>, cancel: &CancellationToken) -> Result<(
         runtime: Arc::clone(runtime),
         cancel: cancel.clone(),
         missing: Vec::new(),
+        turned_away: None,
         looked_at_topics: None,
         ticked: Instant::now(),
     };
@@ -209,6 +210,8 @@ struct Polling {
     runtime: Arc<Runtime>,
     cancel: CancellationToken,
     missing: Vec<String>,
+    /// Why the brokers turned the member away last, since it lost them.
+    turned_away: Option<RDKafkaErrorCode>,
     looked_at_topics: Option<Instant>,
     ticked: Instant,
 }
@@ -243,6 +246,7 @@ impl Polling {
             }
             // It reconnects by itself, and the condition is posted every second.
             Some(RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::AllBrokersDown) => {}
+            Some(code) if kafka::turned_away(error).is_some() => self.turned_away = Some(code),
             _ => {
                 let explained = kafka::explain(error);
                 tracing::warn!("the consumer has trouble: {explained}");
@@ -291,18 +295,19 @@ impl Polling {
         self.missing = missing;
     }
 
-    fn post_condition(&self) {
+    fn post_condition(&mut self) {
         let state = self.runtime.status.state();
+        if state.broker_connected {
+            self.turned_away = None;
+        }
         let paused = state.partitions.iter().find_map(|partition| {
             let reason = partition.paused.as_ref()?;
             Some(format!("{}/{}: {reason}", partition.topic, partition.partition))
         });
         let alarmed = self.runtime.status.alarmed();
         let (condition, detail) = if !state.broker_connected {
-            (
-                Condition::Down,
-                kafka::explain(&KafkaError::Global(RDKafkaErrorCode::AllBrokersDown)),
-            )
+            let reason = self.turned_away.unwrap_or(RDKafkaErrorCode::AllBrokersDown);
+            (Condition::Down, kafka::explain(&KafkaError::Global(reason)))
         } else if !self.missing.is_empty() {
             (
                 Condition::Degraded,

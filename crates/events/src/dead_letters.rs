@@ -62,7 +62,7 @@ pub(crate) struct DeadLetters {
 
 impl DeadLetters {
     pub(crate) fn new(settings: Arc<EventsSettings>) -> Result<Self, KafkaError> {
-        let producer = kafka::producer(&settings).create_with_context(Logging)?;
+        let producer = kafka::producer(&settings).create_with_context(Logging::default())?;
         Ok(Self {
             topics: Topics::new(Arc::clone(&settings)),
             settings,

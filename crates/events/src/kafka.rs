@@ -1,11 +1,14 @@
 //! The configuration of librdkafka, in one place.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use rdkafka::{
     ClientConfig, ClientContext, Offset, TopicPartitionList,
     config::RDKafkaLogLevel,
-    consumer::{Consumer, ConsumerContext},
+    consumer::{BaseConsumer, Consumer, ConsumerContext},
     error::{KafkaError, RDKafkaErrorCode},
 };
 
@@ -122,9 +125,11 @@ pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     }
 }
 
-/// For clients that only need their log to go where ours goes.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Logging;
+/// For clients that only need their log to go where ours goes. It also remembers why the brokers turn the client away.
+#[derive(Debug, Default)]
+pub(crate) struct Logging {
+    turned_away: Mutex<Option<RDKafkaErrorCode>>,
+}
 
 impl ClientContext for Logging {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -133,24 +138,55 @@ impl ClientContext for Logging {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!("Kafka: {error}: {reason}");
+        if let Some(code) = turned_away(&error) {
+            *self.turned_away.lock().unwrap_or_else(PoisonError::into_inner) = Some(code);
+        }
     }
 }
 
 impl ConsumerContext for Logging {}
+
+/// The error's code, if it says that the brokers turn the client away, rather than that they cannot be reached.
+pub(crate) fn turned_away(error: &KafkaError) -> Option<RDKafkaErrorCode> {
+    use RDKafkaErrorCode as Code;
+    let code = error.rdkafka_error_code()?;
+    matches!(code, Code::Authentication | Code::SaslAuthenticationFailed | Code::SSL).then_some(code)
+}
+
+/// Why a call of `client` failed with `error`. Where the brokers turn it away the call itself only says that nobody answered
+/// in time: librdkafka tells the reason beside it, to whoever polls.
+pub(crate) fn cause(client: &BaseConsumer<Logging>, error: KafkaError) -> KafkaError {
+    const EVENTS_AT_MOST: usize = 100;
+    for _ in 0..EVENTS_AT_MOST {
+        let _ = client.poll(Duration::ZERO);
+        let turned_away = &client.client().context().turned_away;
+        if let Some(code) = *turned_away.lock().unwrap_or_else(PoisonError::into_inner) {
+            return KafkaError::Global(code);
+        }
+    }
+    error
+}
 
 /// A failure for people, with what to do where that is known.
 pub(crate) fn explain(error: &KafkaError) -> String {
     use RDKafkaErrorCode as Code;
     match error.rdkafka_error_code() {
         Some(Code::BrokerTransportFailure | Code::AllBrokersDown | Code::OperationTimedOut | Code::RequestTimedOut) => {
-            "no broker can be reached; is Kafka running, and are the addresses in KAFKA_BROKERS right?".to_owned()
+            "no broker can be reached; is Kafka running, are the addresses in KAFKA_BROKERS right, and do they speak \
+             KAFKA_SECURITY_PROTOCOL?"
+                .to_owned()
         }
         Some(Code::Resolve) => "the name of a broker in KAFKA_BROKERS cannot be resolved".to_owned(),
         Some(Code::Authentication | Code::SaslAuthenticationFailed) => {
             "the brokers refuse the login; check KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and KAFKA_SASL_MECHANISM"
                 .to_owned()
         }
-        Some(Code::SSL) => "TLS fails; check KAFKA_SECURITY_PROTOCOL and KAFKA_SSL_CA_LOCATION".to_owned(),
+        Some(Code::SSL) => {
+            "TLS fails: the brokers speak none, or their certificate is from no authority that is trusted, or they want \
+             another certificate of ours; check KAFKA_SECURITY_PROTOCOL, KAFKA_SSL_CA_LOCATION and \
+             KAFKA_SSL_CERTIFICATE_LOCATION"
+                .to_owned()
+        }
         Some(Code::GroupAuthorizationFailed) => "the login may not use the consumer group KAFKA_GROUP_ID".to_owned(),
         Some(Code::TopicAuthorizationFailed) => "the login may not read a topic of KAFKA_TOPIC".to_owned(),
         Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => "a topic does not exist".to_owned(),

@@ -69,7 +69,7 @@ pub(crate) async fn publish(runtime: Arc<Runtime>, topic: String, cancel: Cancel
         return;
     }
     while !cancel.is_cancelled() {
-        let failed = match config.create_with_context(Logging) {
+        let failed = match config.create_with_context(Logging::default()) {
             Err(error) => Stuck::Kafka(error),
             Ok(producer) => {
                 let publisher = Publisher {

@@ -85,7 +85,7 @@ impl Topics {
                 .map_or(-1, |count| count.max(1)),
             Partitions::Default => -1,
         };
-        let admin: AdminClient<Logging> = kafka::client(&self.settings).create_with_context(Logging)?;
+        let admin: AdminClient<Logging> = kafka::client(&self.settings).create_with_context(Logging::default())?;
         // A replication of -1 is the broker's own default, as is a count of partitions of -1.
         let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
         for (name, value) in properties {
@@ -104,8 +104,10 @@ impl Topics {
 pub(crate) async fn partitions_of(settings: &EventsSettings, topic: &str) -> Result<Option<i32>, KafkaError> {
     let (config, topic) = (kafka::client(settings), topic.to_owned());
     let look = tokio::task::spawn_blocking(move || {
-        let client: BaseConsumer<Logging> = config.create_with_context(Logging)?;
-        let metadata = client.fetch_metadata(Some(&topic), ANSWER_WITHIN)?;
+        let client: BaseConsumer<Logging> = config.create_with_context(Logging::default())?;
+        let metadata = client
+            .fetch_metadata(Some(&topic), ANSWER_WITHIN)
+            .map_err(|error| kafka::cause(&client, error))?;
         let found = metadata
             .topics()
             .iter()

@@ -207,21 +207,16 @@ impl Ports {
 fn properties(directory: &Path, ports: &Ports) -> String {
     let data = directory.join("data");
     let (port, controller) = (ports.clients, ports.controller);
-    let (mut listeners, mut advertised) = (String::new(), String::new());
-    if let Some((own, proxy)) = ports.proxied {
-        listeners += &format!(",PROXIED://127.0.0.1:{own}");
-        advertised += &format!(",PROXIED://127.0.0.1:{proxy}");
-    }
-    if let Some(secured) = ports.secured {
-        listeners += &secured.listeners();
-        advertised += &secured.listeners();
-    }
+    let listener = |port| format!(",PROXIED://127.0.0.1:{port}");
+    let proxied = ports.proxied.map(|(own, _)| listener(own)).unwrap_or_default();
+    let proxy = ports.proxied.map(|(_, proxy)| listener(proxy)).unwrap_or_default();
+    let secured = ports.secured.map(SecuredPorts::listeners).unwrap_or_default();
     format!(
         "process.roles=broker,controller
 node.id={port}
 controller.quorum.voters={port}@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{listeners}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}{advertised}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{proxied}{secured}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}{proxy}{secured}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT,\
 SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL
 inter.broker.listener.name=PLAINTEXT

@@ -1,7 +1,7 @@
 //! How values are written so that JavaScript reads back what it would have written itself.
 
 use billwright_domain::{Money, StoredNumber};
-use bson::{Bson, DateTime, RawBsonRef, oid::ObjectId};
+use bson::{Bson, DateTime, RawBsonRef, oid::ObjectId, raw::RawBson};
 use chrono::{TimeZone, Utc};
 
 /// A number as Mongoose stores it: a 32-bit integer where it fits, else a double.
@@ -17,9 +17,22 @@ pub fn money(amount: Money) -> Bson {
     number(amount.stored())
 }
 
+/// The same for a document that is written as it is built.
+pub fn raw_number(number: StoredNumber) -> RawBson {
+    match number {
+        StoredNumber::Int32(whole) => RawBson::Int32(whole),
+        StoredNumber::Double(double) => RawBson::Double(double),
+    }
+}
+
 /// A moment as a BSON date, which keeps milliseconds.
 pub fn date(moment: chrono::DateTime<Utc>) -> Bson {
-    Bson::DateTime(DateTime::from_millis(moment.timestamp_millis()))
+    Bson::DateTime(date_time(moment))
+}
+
+/// The same for a document that is written as it is built.
+pub fn date_time(moment: chrono::DateTime<Utc>) -> DateTime {
+    DateTime::from_millis(moment.timestamp_millis())
 }
 
 /// A BSON date as a moment; one outside of the calendar that chrono knows becomes 1970.

@@ -41,7 +41,7 @@ impl Reader {
             .set("enable.auto.commit", "false")
             .set("auto.offset.reset", "earliest");
         Ok(Self {
-            consumer: config.create_with_context(Logging)?,
+            consumer: config.create_with_context(Logging::default())?,
         })
     }
 
@@ -51,7 +51,10 @@ impl Reader {
 
     /// What each partition of `topic` holds; `None` where there is no such topic.
     pub(super) fn extents(&self, topic: &str) -> Result<Option<Vec<Extent>>, AdminError> {
-        let metadata = self.consumer.fetch_metadata(Some(topic), ANSWER_WITHIN)?;
+        let metadata = self
+            .consumer
+            .fetch_metadata(Some(topic), ANSWER_WITHIN)
+            .map_err(|error| kafka::cause(&self.consumer, error))?;
         let found = metadata
             .topics()
             .iter()

@@ -16,5 +16,6 @@ mod order;
 mod outages;
 mod outbox;
 mod replays;
+mod security;
 mod standalone;
 mod topics;

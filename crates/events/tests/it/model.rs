@@ -1,6 +1,6 @@
 //! A random load with a model of what it must lead to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bson::{Document, doc};
 use futures_util::future::join_all;
@@ -20,7 +20,11 @@ pub(crate) struct Expected {
 pub(crate) struct Load {
     events: Vec<(&'static str, Value)>,
     with_times: bool,
+    with_bad_messages: bool,
 }
+
+/// One of so many messages is bad, where a load has bad ones.
+const ONE_BAD_IN: usize = 10;
 
 impl Load {
     /// `count` events about `users` customers, in an order that only keeps each customer's own.
@@ -54,7 +58,14 @@ impl Load {
         Self {
             events: events.collect(),
             with_times: false,
+            with_bad_messages: false,
         }
+    }
+
+    /// Bad messages between the events.
+    pub(crate) fn with_bad_messages(mut self) -> Self {
+        self.with_bad_messages = true;
+        self
     }
 
     /// Events that state their times.
@@ -63,23 +74,40 @@ impl Load {
         self
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.events.len()
+    /// How many of its messages are bad.
+    pub(crate) fn bad_messages(&self) -> usize {
+        if self.with_bad_messages {
+            self.events.len() / ONE_BAD_IN
+        } else {
+            0
+        }
+    }
+
+    /// How many messages it has in all.
+    pub(crate) fn messages(&self) -> usize {
+        self.events.len() + self.bad_messages()
     }
 
     pub(crate) async fn put(&self, bed: &Bed) {
         for chunk in self.events.iter().enumerate().collect::<Vec<_>>().chunks(2_000) {
             let deliveries: Vec<_> = chunk
                 .iter()
-                .map(|(number, (kind, payload))| {
+                .flat_map(|(number, (kind, payload))| {
                     let value = if self.with_times {
                         json!({"event": kind, "data": payload, "timestamp": 1_700_000_000_000_u64 + *number as u64})
                     } else {
                         json!({"type": kind, "payload": payload})
                     };
                     let (value, key) = (value.to_string(), payload["userId"].as_str().unwrap());
-                    let record = FutureRecord::to(&bed.topic).key(key).payload(&value);
-                    bed.producer.send_result(record).map_err(|(error, _)| error).unwrap()
+                    let bad = self.with_bad_messages && (number + 1) % ONE_BAD_IN == 0;
+                    // Half an event is none.
+                    let bad = bad.then(|| &value[..value.len() / 2]);
+                    let values = [Some(value.as_str()), bad].into_iter().flatten();
+                    let send = |value| {
+                        let record = FutureRecord::to(&bed.topic).key(key).payload(value);
+                        bed.producer.send_result(record).map_err(|(error, _)| error).unwrap()
+                    };
+                    values.map(send).collect::<Vec<_>>()
                 })
                 .collect();
             let delivered = tokio::time::timeout(PATIENCE, join_all(deliveries))
@@ -122,6 +150,23 @@ impl Load {
         (users, waiting)
     }
 
+    /// How many first billings are made if no customer comes and goes within a batch.
+    fn most_billings(&self) -> usize {
+        let mut known = BTreeSet::new();
+        let created = self.events.iter().filter(|(kind, payload)| {
+            let user = payload["userId"].as_str().unwrap();
+            match *kind {
+                "Customer.Created" => known.insert(user),
+                "Customer.Deleted" => {
+                    known.remove(user);
+                    false
+                }
+                _ => false,
+            }
+        });
+        created.count()
+    }
+
     /// Fails the test unless the database is exactly what the model says.
     pub(crate) async fn verify(&self, bed: &Bed) {
         let (expected, waiting) = self.expected();
@@ -147,11 +192,20 @@ impl Load {
         assert!(owners.is_empty(), "billings of nobody: {owners:?}");
         let billed = bed.find("billings", doc! {}).await;
         assert_eq!(billed.len(), expected.len());
-        let numbers: std::collections::BTreeSet<_> = billed
+        let numbers: BTreeSet<_> = billed
             .iter()
             .map(|billing| billing.get_str("billingId").unwrap().to_owned())
             .collect();
         assert_eq!(numbers.len(), billed.len(), "a number was given twice");
+        let counter = bed.find_one("counters", doc! { "_id": "billingId" }).await.unwrap();
+        let given = usize::try_from(counter.get_i32("seq").unwrap()).unwrap();
+        // Customers who were deleted took their numbers along, unless the same batch had made them.
+        assert!(
+            (billed.len()..=self.most_billings()).contains(&given),
+            "{given} numbers were given"
+        );
+        let last = numbers.last().map_or(0, |last| last.parse().unwrap());
+        assert!(last <= given, "{last} was given and only {given} were taken");
         assert_eq!(self::owners(&bed.find("event_set_aside", doc! {}).await), waiting);
     }
 }

@@ -4,39 +4,45 @@ use billwright_domain::{
     BillingId,
     billing::{BillingChange, BillingPhone, NewBilling},
 };
-use bson::{Bson, Document, doc, oid::ObjectId};
+use bson::{
+    Bson, Document, cstr, doc,
+    oid::ObjectId,
+    raw::{RawBson, RawDocumentBuf},
+};
 use chrono::{DateTime, Utc};
 use mongodb::options::UpdateModifications;
 
-use super::users::{phone, put};
+use super::users::{phone, put, raw_phone};
 use crate::values;
 
 /// The collection's name.
 pub const COLLECTION: &str = "billings";
 
 /// A new billing's document, as the historical service's model would have written it at `now`.
-pub fn document(billing: &NewBilling, number: &BillingId, id: ObjectId, now: DateTime<Utc>) -> Document {
-    let mut document = doc! {
-        "_id": id,
-        "userId": billing.user_id.as_str(),
-        "billingId": number.as_str(),
-        "generationDate": values::date(billing.generation_date),
-        "dueDate": values::date(billing.due_date),
-    };
+pub fn document(billing: &NewBilling, number: &BillingId, id: ObjectId, now: DateTime<Utc>) -> RawDocumentBuf {
+    let mut document = RawDocumentBuf::new();
+    document.append(cstr!("_id"), id);
+    document.append(cstr!("userId"), billing.user_id.as_str());
+    document.append(cstr!("billingId"), number.as_str());
+    document.append(cstr!("generationDate"), values::date_time(billing.generation_date));
+    document.append(cstr!("dueDate"), values::date_time(billing.due_date));
     if let Some(service) = &billing.service_id {
-        document.insert("serviceId", service.as_str());
+        document.append(cstr!("serviceId"), service.as_str());
     }
     if let Some(total) = billing.total_invoice {
-        document.insert("totalInvoice", values::money(total));
+        document.append(cstr!("totalInvoice"), values::raw_number(total.stored()));
     }
-    document.insert("isPaid", billing.is_paid);
-    document.insert("paymentDate", billing.payment_date.map_or(Bson::Null, values::date));
-    if let Some(phone) = &billing.phone {
-        document.insert("phone", billing_phone(phone));
+    document.append(cstr!("isPaid"), billing.is_paid);
+    let paid = billing.payment_date.map(values::date_time);
+    document.append(cstr!("paymentDate"), paid.map_or(RawBson::Null, RawBson::DateTime));
+    match &billing.phone {
+        Some(BillingPhone::Text(text)) => document.append(cstr!("phone"), text.as_str()),
+        Some(BillingPhone::Parts(parts)) => document.append(cstr!("phone"), raw_phone(parts)),
+        None => {}
     }
-    document.insert("createdAt", values::date(now));
-    document.insert("updatedAt", values::date(now));
-    document.insert("__v", 0);
+    document.append(cstr!("createdAt"), values::date_time(now));
+    document.append(cstr!("updatedAt"), values::date_time(now));
+    document.append(cstr!("__v"), 0);
     document
 }
 
@@ -102,6 +108,7 @@ mod tests {
         let now = DateTime::UNIX_EPOCH;
         let billing = NewBilling::open(UserStanding::Active, draft.unwrap(), now).unwrap();
         let written = document(&billing, &BillingId::from_sequence(7), ObjectId::new(), now);
+        let written = Document::try_from(&*written).unwrap();
         let names: Vec<_> = written.keys().map(String::as_str).collect();
         assert_eq!(
             names,

@@ -10,7 +10,7 @@ use billwright_domain::{
 use bson::{Bson, Document, RawDocument, RawDocumentBuf, doc, oid::ObjectId};
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
-use mongodb::{ClientSession, Collection, error::Error};
+use mongodb::{ClientSession, Collection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -243,7 +243,6 @@ impl Creation<'_> {
                 Ok(None) => return Err(counters::too_few_numbers()),
                 Ok(Some((billing, number))) => {
                     let document = billings::document(&billing, &number, order.id, self.now);
-                    let document = RawDocumentBuf::try_from(document).map_err(Error::from)?;
                     answers.extend(answer(order, &document)?);
                     documents.push(document.clone());
                     all.push(Created::Made(document));

@@ -8,7 +8,7 @@ use billwright_domain::{
     money::StoredNumber,
     user::{Address, NewUser, UserPhone},
 };
-use bson::{Document, oid::ObjectId};
+use bson::{oid::ObjectId, raw::RawDocumentBuf};
 use chrono::{DateTime, TimeDelta, Utc};
 use mongodb::Collection;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
@@ -58,7 +58,7 @@ pub async fn seed(
 ) -> Result<Seeded, StoreError> {
     let mut chance = StdRng::seed_from_u64(seed);
     let mut user_ids = Vec::new();
-    let collection = mongo.collection(users::COLLECTION);
+    let collection = mongo.database().collection(users::COLLECTION);
     let mut written = 0;
     for batch in batches(count) {
         let mut documents = Vec::new();
@@ -76,7 +76,7 @@ pub async fn seed(
     }
     // On a database that was restored without its counter the numbers would be in use.
     counters::repair(mongo, false).await?;
-    let collection = mongo.collection(billings::COLLECTION);
+    let collection = mongo.database().collection(billings::COLLECTION);
     for batch in batches(if user_ids.is_empty() { 0 } else { billings }) {
         let numbers = counters::take_numbers(mongo, None, u16::try_from(batch).unwrap_or(u16::MAX)).await?;
         let mut documents = Vec::new();
@@ -99,7 +99,7 @@ fn batches(count: u64) -> impl Iterator<Item = u64> {
 }
 
 /// Inserts all documents, and tries again what MongoDB asks to try again.
-async fn insert(collection: &Collection<Document>, documents: &[Document]) -> Result<u64, StoreError> {
+async fn insert(collection: &Collection<RawDocumentBuf>, documents: &[RawDocumentBuf]) -> Result<u64, StoreError> {
     let mut tries = 0;
     loop {
         let inserted = collection.insert_many(documents).ordered(false).await;
@@ -150,7 +150,13 @@ fn a_user(chance: &mut StdRng, id: ObjectId) -> Option<NewUser> {
     })
 }
 
-fn a_billing(chance: &mut StdRng, user_id: &UserId, active: bool, number: &BillingId, now: DateTime<Utc>) -> Document {
+fn a_billing(
+    chance: &mut StdRng,
+    user_id: &UserId,
+    active: bool,
+    number: &BillingId,
+    now: DateTime<Utc>,
+) -> RawDocumentBuf {
     let generation_date = now - days(chance, 365);
     let due_date = generation_date + TimeDelta::days(14);
     // Who is suspended has usually not paid.

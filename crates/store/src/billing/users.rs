@@ -4,7 +4,11 @@ use billwright_domain::{
     Given,
     user::{Address, NewUser, UserChange, UserPhone},
 };
-use bson::{Bson, Document, doc, oid::ObjectId};
+use bson::{
+    Bson, Document, cstr, doc,
+    oid::ObjectId,
+    raw::{CStr, RawDocumentBuf},
+};
 use chrono::{DateTime, Utc};
 
 use crate::values;
@@ -13,18 +17,21 @@ use crate::values;
 pub const COLLECTION: &str = "users";
 
 /// A new user's document, as the historical service's model would have written it at `now`.
-pub fn document(user: &NewUser, id: ObjectId, now: DateTime<Utc>) -> Document {
-    let mut document = doc! { "_id": id, "userId": user.user_id.as_str() };
-    if let Some(address) = user.address.as_ref().map(address).filter(|parts| !parts.is_empty()) {
-        document.insert("address", address);
+pub fn document(user: &NewUser, id: ObjectId, now: DateTime<Utc>) -> RawDocumentBuf {
+    let mut document = RawDocumentBuf::new();
+    document.append(cstr!("_id"), id);
+    document.append(cstr!("userId"), user.user_id.as_str());
+    let address: Option<RawDocumentBuf> = user.address.as_ref().map(|parts| address_parts(parts).collect());
+    if let Some(address) = address.filter(|parts| !parts.is_empty()) {
+        document.append(cstr!("address"), address);
     }
     if let Some(parts) = &user.phone {
-        document.insert("phone", phone(parts));
+        document.append(cstr!("phone"), raw_phone(parts));
     }
-    document.insert("isActive", user.is_active);
-    document.insert("createdAt", values::date(now));
-    document.insert("updatedAt", values::date(now));
-    document.insert("__v", 0);
+    document.append(cstr!("isActive"), user.is_active);
+    document.append(cstr!("createdAt"), values::date_time(now));
+    document.append(cstr!("updatedAt"), values::date_time(now));
+    document.append(cstr!("__v"), 0);
     document
 }
 
@@ -52,16 +59,21 @@ pub(super) fn put<T>(set: &mut Document, field: &str, given: &Given<T>, write: i
 }
 
 fn address(address: &Address) -> Document {
+    address_parts(address)
+        .map(|(name, part)| (name.as_str().to_owned(), Bson::from(part)))
+        .collect()
+}
+
+fn address_parts(address: &Address) -> impl Iterator<Item = (&'static CStr, &str)> {
     let parts = [
-        ("city", &address.city),
-        ("country", &address.country),
-        ("zipCode", &address.zip_code),
-        ("address", &address.address),
+        (cstr!("city"), &address.city),
+        (cstr!("country"), &address.country),
+        (cstr!("zipCode"), &address.zip_code),
+        (cstr!("address"), &address.address),
     ];
     parts
         .into_iter()
-        .filter_map(|(name, part)| part.as_ref().map(|text| (name.to_owned(), Bson::from(text.as_str()))))
-        .collect()
+        .filter_map(|(name, part)| Some((name, part.as_deref()?)))
 }
 
 /// A phone as it is stored with a user, and with a billing where it has this form.
@@ -69,6 +81,16 @@ pub(super) fn phone(phone: &UserPhone) -> Document {
     let mut parts = doc! { "codeNumber": phone.code_number.as_str() };
     if let Some(number) = phone.phone_number {
         parts.insert("phoneNumber", values::number(number));
+    }
+    parts
+}
+
+/// The same for a document that is written as it is built.
+pub(super) fn raw_phone(phone: &UserPhone) -> RawDocumentBuf {
+    let mut parts = RawDocumentBuf::new();
+    parts.append(cstr!("codeNumber"), phone.code_number.as_str());
+    if let Some(number) = phone.phone_number {
+        parts.append(cstr!("phoneNumber"), values::raw_number(number));
     }
     parts
 }
@@ -88,7 +110,7 @@ mod tests {
     #[test]
     fn leaves_out_what_is_not_given_and_empty_objects_as_mongoose_does() {
         let user = NewUser::from_json(&json!({"userId": "c", "address": {}})).unwrap();
-        let written = document(&user, ObjectId::new(), now());
+        let written = Document::try_from(&*document(&user, ObjectId::new(), now())).unwrap();
         let names: Vec<_> = written.keys().map(String::as_str).collect();
         assert_eq!(names, ["_id", "userId", "isActive", "createdAt", "updatedAt", "__v"]);
         assert_eq!(written.get("__v"), Some(&Bson::Int32(0)));

@@ -71,8 +71,7 @@ pub struct Terms {
 impl BillingStore {
     /// Makes a user.
     pub async fn create_user(&self, user: &NewUser, terms: Terms, now: DateTime<Utc>) -> Result<Written, StoreError> {
-        let document = RawDocumentBuf::try_from(users::document(user, ObjectId::new(), now))
-            .map_err(mongodb::error::Error::from)?;
+        let document = users::document(user, ObjectId::new(), now);
         let user_id = doc! { "userId": user.user_id.as_str() };
         if !self.has_unique_indexes() && self.users().find_one(user_id).await?.is_some() {
             return Ok(Written::Taken);

@@ -1,8 +1,6 @@
 //! The documents and statements that a [`Unit`] comes down to.
 
-use std::collections::HashSet;
-
-use bson::{Bson, Document, RawBsonRef, doc, oid::ObjectId};
+use bson::{Bson, Document, RawBsonRef, RawDocumentBuf, cstr, doc, oid::ObjectId, rawdoc};
 use chrono::{DateTime, Utc};
 
 use super::{ApplyError, CustomerRecord, CustomerWrite, StoredUser, Unit, UserWrite};
@@ -14,12 +12,12 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) user_deletes: Vec<Document>,
-    pub(super) user_inserts: Vec<Document>,
+    pub(super) user_inserts: Vec<RawDocumentBuf>,
     pub(super) user_updates: Vec<Document>,
     pub(super) billing_deletes: Vec<Document>,
-    pub(super) billing_inserts: Vec<Document>,
-    pub(super) record_inserts: Vec<Document>,
-    pub(super) record_updates: Vec<Document>,
+    pub(super) billing_inserts: Vec<RawDocumentBuf>,
+    pub(super) record_inserts: Vec<RawDocumentBuf>,
+    pub(super) record_updates: Vec<RawDocumentBuf>,
     /// The `userId`s of the stored users that really change.
     pub(super) changed_users: Vec<String>,
 }
@@ -84,30 +82,30 @@ impl Plan {
             return;
         }
         let id = customer.user_id.as_str();
-        let mut fields = doc! { "billed": after.billed, "revision": before.revision + 1 };
+        let mut fields = RawDocumentBuf::new();
+        if before.revision == 0 {
+            fields.append(cstr!("_id"), id);
+        }
+        fields.append(cstr!("billed"), after.billed);
+        fields.append(cstr!("revision"), before.revision + 1);
         if let Some(stated) = after.last_stated {
-            fields.insert("lastStated", values::date(stated));
-            fields.insert("lastDigest", after.last_digest);
+            fields.append(cstr!("lastStated"), values::date_time(stated));
+            fields.append(cstr!("lastDigest"), after.last_digest);
         }
         if before.revision == 0 {
-            let mut document = doc! { "_id": id };
-            document.extend(fields);
-            self.record_inserts.push(document);
+            self.record_inserts.push(fields);
         } else {
             self.record_updates
-                .push(doc! { "q": { "_id": id, "revision": before.revision }, "u": { "$set": fields } });
+                .push(rawdoc! { "q": { "_id": id, "revision": before.revision }, "u": { "$set": fields } });
         }
     }
 }
 
 /// The fields of `set` that `stored` does not have with the same value already, and `updatedAt`.
 fn differing(stored: &StoredUser, set: Document) -> Document {
-    let same: HashSet<String> = set
-        .iter()
-        .filter(|(name, value)| *name != "updatedAt" && holds(stored, name, value))
-        .map(|(name, _)| name.clone())
-        .collect();
-    set.into_iter().filter(|(name, _)| !same.contains(name)).collect()
+    set.into_iter()
+        .filter(|(name, value)| name == "updatedAt" || !holds(stored, name, value))
+        .collect()
 }
 
 fn holds(stored: &StoredUser, name: &str, value: &Bson) -> bool {

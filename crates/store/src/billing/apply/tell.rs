@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bson::{Bson, Document, RawDocumentBuf, doc};
+use bson::{Bson, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
 use mongodb::ClientSession;
 
@@ -56,7 +56,7 @@ impl CustomerEvents {
     ) -> Result<(), StoreError> {
         let ids = plan.changed_users.iter().map(|id| Bson::from(id.as_str())).collect();
         let changed = self.documents(session.as_deref_mut(), users::COLLECTION, ids).await?;
-        let (created, billed) = (by_user(&plan.user_inserts)?, by_user(&plan.billing_inserts)?);
+        let (created, billed) = (by_user(&plan.user_inserts), by_user(&plan.billing_inserts));
         let sources = [
             (ChangeKind::BillingDeleted, &gone.billings),
             (ChangeKind::UserDeleted, &gone.users),
@@ -103,12 +103,11 @@ impl CustomerEvents {
     }
 }
 
-fn by_user(documents: &[Document]) -> Result<ByUser, StoreError> {
+fn by_user(documents: &[RawDocumentBuf]) -> ByUser {
     let mut found = ByUser::new();
     for document in documents {
         let owner = document.get_str("userId").unwrap_or_default().to_owned();
-        let raw = RawDocumentBuf::try_from(document).map_err(mongodb::error::Error::from)?;
-        found.entry(owner).or_default().push(raw);
+        found.entry(owner).or_default().push(document.clone());
     }
-    Ok(found)
+    found
 }

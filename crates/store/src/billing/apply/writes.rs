@@ -3,7 +3,9 @@
 //! The driver's bulk writes need a server of version 8, and its single writes cost a round trip each; the commands below
 //! are what both come down to, and every server since version 3.6 knows them.
 
-use bson::{Document, RawArrayBuf, RawDocumentBuf, cstr, doc, raw::CStr, rawdoc};
+use std::borrow::Cow;
+
+use bson::{Document, RawArrayBuf, RawDocument, RawDocumentBuf, cstr, doc, raw::CStr, rawdoc};
 use mongodb::{ClientSession, Database};
 
 use super::ApplyError;
@@ -12,6 +14,24 @@ use crate::{Mongo, StoreError};
 /// How many bytes of statements one command carries at most; the server takes documents of up to 16 MiB.
 const LARGEST_COMMAND: usize = 8 * 1024 * 1024;
 
+/// A document or statement of a command, written out at the latest when it is sent.
+pub(super) trait Item {
+    fn written(&self) -> Result<Cow<'_, RawDocument>, StoreError>;
+}
+
+impl Item for RawDocumentBuf {
+    fn written(&self) -> Result<Cow<'_, RawDocument>, StoreError> {
+        Ok(Cow::Borrowed(self))
+    }
+}
+
+impl Item for Document {
+    fn written(&self) -> Result<Cow<'_, RawDocument>, StoreError> {
+        let written = RawDocumentBuf::try_from(self).map_err(mongodb::error::Error::from)?;
+        Ok(Cow::Owned(written))
+    }
+}
+
 pub(super) struct Writes<'a> {
     pub(super) mongo: &'a Mongo,
     pub(super) session: Option<&'a mut ClientSession>,
@@ -19,14 +39,14 @@ pub(super) struct Writes<'a> {
 
 impl Writes<'_> {
     /// Inserts `documents`. A document that is there already means that somebody else was quicker.
-    pub(super) async fn insert(&mut self, collection: &str, documents: &[Document]) -> Result<(), ApplyError> {
+    pub(super) async fn insert(&mut self, collection: &str, documents: &[impl Item]) -> Result<(), ApplyError> {
         self.run(cstr!("insert"), cstr!("documents"), collection, documents)
             .await
             .map(|_| ())
     }
 
     /// Makes the `statements`, each of which must match or upsert one document.
-    pub(super) async fn update(&mut self, collection: &str, statements: &[Document]) -> Result<(), ApplyError> {
+    pub(super) async fn update(&mut self, collection: &str, statements: &[impl Item]) -> Result<(), ApplyError> {
         let wanted = statements.len();
         let matched = self
             .run(cstr!("update"), cstr!("updates"), collection, statements)
@@ -35,7 +55,7 @@ impl Writes<'_> {
     }
 
     /// Makes the delete `statements`, however many documents they match.
-    pub(super) async fn delete(&mut self, collection: &str, statements: &[Document]) -> Result<(), ApplyError> {
+    pub(super) async fn delete(&mut self, collection: &str, statements: &[impl Item]) -> Result<(), ApplyError> {
         self.run(cstr!("delete"), cstr!("deletes"), collection, statements)
             .await
             .map(|_| ())
@@ -58,22 +78,20 @@ impl Writes<'_> {
         verb: &'static CStr,
         list: &'static CStr,
         collection: &str,
-        items: &[Document],
+        items: &[impl Item],
     ) -> Result<usize, ApplyError> {
         let database = self.mongo.database().clone();
         let mut met = 0;
         let mut piece = RawArrayBuf::new();
         let mut empty = true;
         for item in items {
-            let item = RawDocumentBuf::try_from(item)
-                .map_err(mongodb::error::Error::from)
-                .map_err(StoreError::from)?;
+            let item = item.written()?;
             if !empty && piece.as_bytes().len() + item.as_bytes().len() > LARGEST_COMMAND {
                 met += self
                     .send(&database, verb, list, collection, std::mem::take(&mut piece))
                     .await?;
             }
-            piece.push(item);
+            piece.push(&*item);
             empty = false;
         }
         if !empty {
