@@ -53,6 +53,17 @@ variables! {
         LOG_LEVEL = Value "info", "What is logged: `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,billwright_worker=debug`.";
         SHUTDOWN_GRACE_SECONDS = Value "30", "How long a stop waits for what is in flight.";
     }
+    "Alerts" {
+        ALERT_OLDEST_JOB_SECONDS = Value "600", "Seconds that the oldest job may wait before the team is told; 0 turns this off, as with the alerts below.";
+        ALERT_NO_WORKER_SECONDS = Value "60", "Seconds for which jobs may wait without a connected worker.";
+        ALERT_BREAKER_OPEN_SECONDS = Value "300", "Seconds for which Billz may be away; that it is away is told at once.";
+        ALERT_EVENT_LAG = Value "1000", "Events that a partition may be behind while it does not catch up.";
+        ALERT_DEAD_LETTERS = Value "1", "Messages that must go to the dead letters within ten minutes.";
+        ALERT_BAD_MESSAGES = Value "true", "Whether too large a share of bad messages is told.";
+        ALERT_INTERVAL_SECONDS = Value "10", "Seconds between two looks.";
+        ALERT_OVER_AFTER_SECONDS = Value "60", "Seconds for which everything must be fine before an alert counts as over.";
+        ALERT_RUNBOOK_URL = Value "docs/RUNBOOK.md", "Address of the runbook, which alerts link to.";
+    }
     "Traces" {
         OTEL_EXPORTER_OTLP_ENDPOINT = Told "none: no traces", "Address of the collector that takes OTLP over HTTP, as `http://collector:4318`; `/v1/traces` is added.";
         OTEL_EXPORTER_OTLP_TRACES_ENDPOINT = Told "made from `OTEL_EXPORTER_OTLP_ENDPOINT`", "Whole address that spans are posted to.";
@@ -107,6 +118,11 @@ variables! {
         API_RATE_LIMIT = Told "none", "Requests allowed per key or address, such as `100/s`.";
         API_TRUST_PROXY = Value "false", "Whether a proxy in front sets `X-Forwarded-For`, whose last entry is then the client's address.";
         API_CORS_ORIGINS = Told "none: other origins are refused", "Origins that browsers may call the API from, comma separated, or `*`.";
+    }
+    "Dashboard" {
+        DASHBOARD_USERS(secret) = Told "none: only this machine reaches the dashboard", "People who may use the dashboard, comma separated, each as `billwright dashboard-user` prints it: `name:role:hash`.";
+        DASHBOARD_SESSION_KEY(secret) = Told "random: a restart signs everybody out", "At least 32 random characters that sign the dashboard's sessions; the same for processes behind one address.";
+        DASHBOARD_IDLE_MINUTES = Value "30", "Minutes without a request after which the dashboard signs a person out.";
     }
     "Kafka" {
         KAFKA_BROKERS = Value "localhost:9092", "Brokers, comma separated.";

@@ -19,7 +19,7 @@ pub mod user;
 
 pub use billing_id::BillingId;
 pub use clock::{Clock, MockClock, SystemClock};
-pub use health::{Condition, HealthBoard};
+pub use health::{Condition, DependencyHealth, HealthBoard};
 pub use identifiers::{
     BillzClientId, BillzOrderId, BillzProductId, BillzSellerId, CardId, CashboxId, CorrelationId, PaymentTypeId,
     ShopId, UserId,

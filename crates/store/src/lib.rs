@@ -8,6 +8,7 @@ pub mod billz;
 mod database;
 mod error;
 pub mod json;
+pub mod operations;
 pub mod values;
 
 pub use abandoned::end_abandoned_transactions;

@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub(crate) mod check;
 mod completions;
 mod enqueue;
 mod events;
@@ -8,6 +9,7 @@ mod print_docs;
 mod run;
 mod sandbox;
 mod seed;
+pub(crate) mod status;
 
 use std::{
     fmt::Display,
@@ -31,6 +33,10 @@ use crate::{
 pub(crate) enum Command {
     /// Run the roles: order worker, billing API, event consumer.
     Run(run::Run),
+    /// Try the configuration and everything that it names for real.
+    Check(check::Check),
+    /// Show what is going on right now.
+    Status(status::Status),
     /// Run a stand-in for Billz and Telegram, to try everything without credentials.
     Sandbox(sandbox::Sandbox),
     /// Put a job on the queue.
@@ -57,6 +63,8 @@ impl Command {
     pub(crate) async fn run(self, source: &Source, logs: LogControl) -> anyhow::Result<ExitCode> {
         match self {
             Self::Run(command) => command.run(source, logs).await,
+            Self::Check(command) => command.run(source).await,
+            Self::Status(command) => command.run(source).await,
             Self::Sandbox(command) => command.run().await,
             Self::Enqueue(command) => command.run(source).await,
             Self::Jobs(command) => command.run(source).await,
@@ -69,7 +77,7 @@ impl Command {
 }
 
 /// The name of the queue; producers everywhere know it.
-const QUEUE: &str = "billz-operations";
+pub(crate) const QUEUE: &str = "billz-operations";
 
 /// The queue, for commands that look at it or act on it.
 async fn queue(source: &Source) -> anyhow::Result<QueueAdmin> {

@@ -14,6 +14,7 @@ use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    alerts,
     config::{Role, RunConfig, Source},
     http::{self, Operations},
     lifecycle,
@@ -42,12 +43,22 @@ impl Run {
         let health = HealthBoard::default();
         let clock = SystemClock::shared();
         let stop = lifecycle::stop_on_signals()?;
-        lifecycle::debug_on_signal(logs, stop.clone())?;
+        lifecycle::debug_on_signal(logs.clone(), stop.clone())?;
         // The worker is prepared first: where its credentials are missing, nothing at all is started.
-        let worker = match config.worker {
+        let worker = match config.worker.clone() {
             Some(worker) => Some(roles::worker::prepare(worker, config.http.grace, Arc::clone(&clock)).await?),
             None => None,
         };
+        let sources = roles::dashboard::sources(
+            source,
+            &config,
+            worker.as_ref(),
+            logs,
+            health.clone(),
+            Arc::clone(&clock),
+        )
+        .await?;
+        let mut watched = roles::watched(&config, worker.as_ref(), health.clone(), Arc::clone(&clock)).await?;
         let listener = http::listen(&config.http).await?;
         let address = listener.local_addr()?;
 
@@ -57,7 +68,8 @@ impl Run {
             metrics,
             stopping: Arc::clone(&stopping),
         };
-        let mut router = http::operations_router(operations);
+        let mut router = http::operations_router(operations)
+            .merge(roles::dashboard::open_router(config.dashboard, sources)?);
         let mut running: Vec<Running> = Vec::new();
         if let Some(api) = config.api {
             if api.is_open() && !is_loopback(address.ip()) {
@@ -66,11 +78,15 @@ impl Run {
             router = router.merge(roles::api::open(api, Arc::clone(&clock), health.clone()).await?);
         }
         if let Some(events) = config.events {
-            running.push(roles::events::start(events, Arc::clone(&clock), health.clone(), stop.clone()).await?);
+            let (events, control) =
+                roles::events::start(events, Arc::clone(&clock), health.clone(), stop.clone()).await?;
+            watched.events = Some(control);
+            running.push(events);
         }
         if let Some(worker) = worker {
             running.push(worker.start(health.clone(), stop.clone()));
         }
+        running.push(Box::pin(alerts::watch(config.alerts, watched, stop.clone())));
         let router = router.fallback(billwright_api::not_found);
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
 

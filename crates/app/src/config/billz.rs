@@ -14,7 +14,7 @@ use crate::env_vars::{
 };
 
 /// Everything that the order worker needs.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct WorkerConfig {
     /// Its database.
     pub(crate) mongo: MongoSettings,
@@ -31,7 +31,7 @@ pub(crate) struct WorkerConfig {
 }
 
 /// How to reach Billz.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct BillzConfig {
     /// The secret token; unset, the `integrations` document is used.
     pub(crate) token: Option<SecretString>,
@@ -50,7 +50,7 @@ pub(crate) struct BillzConfig {
 }
 
 /// How to reach the team over Telegram.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct TelegramConfig {
     /// The address.
     pub(crate) base_url: Url,

@@ -1,8 +1,10 @@
 //! The configuration: read from flags, the environment and `.env`, in that order, and checked as a whole, so that one
 //! report names every problem.
 
+mod alerts;
 mod billing;
 mod billz;
+mod dashboard;
 mod effective;
 mod http;
 mod mongo;
@@ -13,7 +15,10 @@ mod traces;
 
 use std::fmt;
 
+use billwright_dashboard::DashboardSettings;
+
 pub(crate) use self::{
+    alerts::AlertsConfig,
     billing::{ApiConfig, EventsConfig, JwtConfig},
     billz::{BillzConfig, TelegramConfig, WorkerConfig},
     effective::Origin,
@@ -81,6 +86,12 @@ pub(crate) struct RunConfig {
     pub(crate) roles: Roles,
     /// The HTTP server.
     pub(crate) http: HttpConfig,
+    /// The operations pages.
+    pub(crate) dashboard: DashboardSettings,
+    /// When the team is told that something is wrong.
+    pub(crate) alerts: AlertsConfig,
+    /// Where the team is told, whatever the roles.
+    pub(crate) telegram: Option<TelegramConfig>,
     /// The order worker, if it runs.
     pub(crate) worker: Option<WorkerConfig>,
     /// The API, if it runs.
@@ -98,6 +109,13 @@ impl RunConfig {
         // Logs and traces started with these already; here what is wrong is reported.
         let _ = reader.optional(&LOG_LEVEL, telemetry::parse_filter);
         let _ = TracesConfig::read(&mut reader);
+        let alerts = AlertsConfig::read(&mut reader);
+        // The worker reads it too, and would report a problem twice.
+        let telegram = if roles.runs(Role::Worker) {
+            Some(None)
+        } else {
+            TelegramConfig::read(&mut reader)
+        };
         let databases = MongoConfig::read(&mut reader, roles.has_billz(), roles.has_billing());
         let worker = roles
             .runs(Role::Worker)
@@ -108,13 +126,22 @@ impl RunConfig {
         let events = roles
             .runs(Role::Events)
             .then(|| EventsConfig::read(&mut reader, databases.billing.clone()));
+        let dashboard = dashboard::read(&mut reader);
         reader.finish()?;
-        let (Some(http), worker, api, events) = (http, worker.flatten(), api.flatten(), events.flatten()) else {
+        let (Some(alerts), Some(telegram)) = (alerts, telegram) else {
+            return Err(ConfigProblems(vec![]));
+        };
+        let (Some(http), Some(dashboard), worker, api, events) =
+            (http, dashboard, worker.flatten(), api.flatten(), events.flatten())
+        else {
             return Err(ConfigProblems(vec![]));
         };
         Ok(Self {
             roles,
             http,
+            alerts,
+            telegram,
+            dashboard,
             worker,
             api,
             events,

@@ -77,6 +77,26 @@ pub(crate) async fn prepare(
 }
 
 impl PreparedWorker {
+    /// The breaker before Billz.
+    pub(crate) fn breaker(&self) -> Breaker {
+        self.billz.breaker().clone()
+    }
+
+    /// The way to Telegram, if there is one.
+    pub(crate) fn alerts_telegram(&self) -> Option<Telegram> {
+        self.telegram.clone()
+    }
+
+    /// The Billz client, for the operations pages.
+    pub(crate) fn billz(&self) -> Billz {
+        self.billz.clone()
+    }
+
+    /// Telegram, for the operations pages.
+    pub(crate) fn telegram(&self) -> Option<Telegram> {
+        self.telegram.clone()
+    }
+
     /// Starts to take jobs.
     pub(crate) fn start(self, health: HealthBoard, stop: CancellationToken) -> Running {
         let handle = billwright_worker::start(
@@ -90,6 +110,12 @@ impl PreparedWorker {
         );
         Box::pin(handle.finished())
     }
+}
+
+/// The Billz client of this configuration alone, for who only asks.
+pub(crate) async fn connect(config: &WorkerConfig, mongo: &Mongo, clock: Arc<dyn Clock>) -> anyhow::Result<Billz> {
+    let credentials = credentials(&config.billz, &config.redis, mongo, Arc::clone(&clock)).await?;
+    billz(config.billz.clone(), &config.redis, credentials, clock)
 }
 
 /// The Billz client by this configuration and these credentials.
@@ -209,7 +235,7 @@ async fn credentials(
     })
 }
 
-fn telegram(config: TelegramConfig) -> anyhow::Result<Telegram> {
+pub(crate) fn telegram(config: TelegramConfig) -> anyhow::Result<Telegram> {
     let settings = TelegramSettings {
         base_url: config.base_url,
         bot_token: config.bot_token,

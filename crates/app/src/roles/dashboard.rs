@@ -1,0 +1,99 @@
+//! The operations pages, which are there whatever the roles.
+
+use std::sync::Arc;
+
+use axum::Router;
+use billwright_dashboard::{Dashboard, DashboardSettings, EffectiveSetting, LogLevel, QueueSource, Sources};
+use billwright_domain::{Clock, HealthBoard};
+use billwright_store::{Mongo, MongoSettings};
+use billwright_worker::{RedisSettings, admin::QueueAddress};
+
+use super::worker::PreparedWorker;
+use crate::{
+    commands::QUEUE,
+    config::{RunConfig, Source},
+    telemetry::LogControl,
+};
+
+/// What the pages read, gathered before the roles take their configuration.
+pub(crate) async fn sources(
+    source: &Source,
+    config: &RunConfig,
+    worker: Option<&PreparedWorker>,
+    logs: LogControl,
+    health: HealthBoard,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<Sources> {
+    let billing = config
+        .api
+        .as_ref()
+        .map(|api| &api.mongo)
+        .or(config.events.as_ref().map(|events| &events.mongo));
+    let billz = config.worker.as_ref();
+    Ok(Sources {
+        queue: billz.map(|worker| {
+            QueueSource::new(QueueAddress {
+                redis: RedisSettings {
+                    url: worker.redis.url.clone(),
+                },
+                queue: QUEUE.to_owned(),
+                prefix: worker.prefix.clone(),
+            })
+        }),
+        billz_database: open(billz.map(|worker| &worker.mongo)).await?,
+        billing_database: open(billing).await?,
+        events: config.events.as_ref().map(|events| events.settings.clone()),
+        billz: worker.map(PreparedWorker::billz),
+        telegram: worker.and_then(PreparedWorker::telegram),
+        health,
+        settings: settings(source),
+        log_level: Some(Arc::new(logs)),
+        clock,
+    })
+}
+
+/// A pool of their own: pages must not stand in line with jobs and requests.
+async fn open(settings: Option<&MongoSettings>) -> anyhow::Result<Option<Mongo>> {
+    let Some(settings) = settings else {
+        return Ok(None);
+    };
+    let settings = MongoSettings {
+        max_pool_size: 8,
+        ..settings.clone()
+    };
+    Ok(Some(Mongo::open(&settings).await?))
+}
+
+/// The pages.
+pub(crate) fn open_router(settings: DashboardSettings, sources: Sources) -> anyhow::Result<Router> {
+    if settings.users.is_none() {
+        tracing::info!(
+            "the dashboard is open to this machine alone; set `DASHBOARD_USERS` to let people in from elsewhere"
+        );
+    }
+    Ok(Dashboard::new(settings, sources)?.router())
+}
+
+fn settings(source: &Source) -> Vec<EffectiveSetting> {
+    let settings = source.effective_settings().into_iter();
+    settings
+        .map(|setting| EffectiveSetting {
+            name: setting.name,
+            section: setting.section,
+            shown_value: setting.shown_value,
+            origin: setting.origin.to_string(),
+            default: setting.default,
+            about: setting.about,
+        })
+        .collect()
+}
+
+impl LogLevel for LogControl {
+    fn current(&self) -> String {
+        self.levels().filter
+    }
+
+    fn change(&self, filter: &str) -> Result<(), String> {
+        self.set(filter, None)
+    }
+}

@@ -1,0 +1,96 @@
+//! The dashboard itself: what all requests share.
+
+use std::sync::Arc;
+
+use axum::Router;
+use billwright_domain::Clock;
+use billwright_store::operations::{audit::Audit, indexes};
+
+use crate::{
+    guard::login_limit::LoginLimit,
+    live::Live,
+    router,
+    session::{SessionKeyProblem, Sessions},
+    settings::DashboardSettings,
+    sources::Sources,
+};
+
+/// The operations pages. Cheap to clone.
+#[derive(Clone)]
+pub struct Dashboard(Arc<Inner>);
+
+struct Inner {
+    settings: DashboardSettings,
+    sources: Sources,
+    sessions: Sessions,
+    login_limit: LoginLimit,
+    audit: Option<Audit>,
+    live: Live,
+}
+
+impl std::fmt::Debug for Dashboard {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Dashboard").finish_non_exhaustive()
+    }
+}
+
+impl Dashboard {
+    /// The pages over these sources. Whatever is away is asked again by each page.
+    ///
+    /// Must be called within a tokio runtime: the indexes of what the pages keep are made in the background.
+    pub fn new(settings: DashboardSettings, sources: Sources) -> Result<Self, SessionKeyProblem> {
+        let sessions = Sessions::new(settings.session_key.as_ref(), settings.idle, Arc::clone(&sources.clock))?;
+        if let Some(mongo) = sources.operations_database().cloned() {
+            tokio::spawn(async move {
+                while let Err(error) = indexes::ensure(&mongo).await {
+                    if !error.is_transient() {
+                        tracing::warn!(%error, "the indexes of the operations pages could not be made");
+                        return;
+                    }
+                    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+                }
+            });
+        }
+        Ok(Self(Arc::new(Inner {
+            sessions,
+            login_limit: LoginLimit::default(),
+            audit: sources.operations_database().map(Audit::new),
+            live: Live::new(sources.clone()),
+            settings,
+            sources,
+        })))
+    }
+
+    /// Every page and action, under `/dashboard`. Requests must carry `ConnectInfo<SocketAddr>`.
+    pub fn router(&self) -> Router {
+        router::router(self)
+    }
+
+    pub(crate) fn settings(&self) -> &DashboardSettings {
+        &self.0.settings
+    }
+
+    pub(crate) fn sources(&self) -> &Sources {
+        &self.0.sources
+    }
+
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.0.sessions
+    }
+
+    pub(crate) fn login_limit(&self) -> &LoginLimit {
+        &self.0.login_limit
+    }
+
+    pub(crate) fn audit(&self) -> Option<&Audit> {
+        self.0.audit.as_ref()
+    }
+
+    pub(crate) fn live(&self) -> &Live {
+        &self.0.live
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.0.sources.clock
+    }
+}

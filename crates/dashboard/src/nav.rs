@@ -1,0 +1,28 @@
+//! The navigation: every page that it leads to, in its order.
+
+use crate::text::Text;
+
+/// One entry.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NavEntry {
+    /// The page's name, as given to `Page::new`.
+    pub(crate) page: &'static str,
+    /// Its address.
+    pub(crate) href: &'static str,
+    /// What the entry says.
+    pub(crate) label: fn() -> Text,
+}
+
+/// Every entry.
+pub(crate) const NAV: &[NavEntry] = &[
+    NavEntry {
+        page: "overview",
+        href: "/dashboard",
+        label: || Text::of("overview-title"),
+    },
+    NavEntry {
+        page: "audit",
+        href: "/dashboard/audit",
+        label: || Text::of("audit-title"),
+    },
+];

@@ -1,0 +1,23 @@
+# What surrounds every page.
+layout-skip = Skip to content
+layout-nav = Pages
+layout-operator = operator
+layout-viewer = viewer
+layout-sign-out = Sign out
+layout-languages = Languages
+layout-live-on = Updates by itself.
+layout-live-off = Connection lost; trying again.
+layout-live-ended = The session has ended; load the page again.
+confirm-title = Are you sure?
+confirm-yes = Yes, do it
+confirm-no = No, go back
+refused-title = Not from here
+refused-what = This dashboard is open only to the machine that it runs on, since no users are configured.
+refused-what-to-do = Open it there as http://localhost, without a proxy between. To open it to others, make an entry for each person with the first line below, and put the entries into DASHBOARD_USERS.
+guard-signed-out = You are not signed in, or your session has ended. Sign in and try again.
+guard-viewer = Your role is viewer, and this takes an operator.
+guard-origin = The form was not sent from a page of this dashboard. If a proxy changes the host name, let it keep the name, or set API_TRUST_PROXY.
+guard-too-large = The form is too large.
+guard-form-too-old = The form is too old: you signed in or out since it was loaded. Go back, load the page again and repeat the action.
+guard-form-wrong = The form has a field that is missing or wrong.
+flash-done = Done.

@@ -1,0 +1,23 @@
+# What surrounds every page.
+layout-skip = Ir al contenido
+layout-nav = Páginas
+layout-operator = operador
+layout-viewer = observador
+layout-sign-out = Cerrar sesión
+layout-languages = Idiomas
+layout-live-on = Se actualiza solo.
+layout-live-off = Conexión perdida; se vuelve a intentar.
+layout-live-ended = La sesión ha terminado; vuelva a cargar la página.
+confirm-title = ¿Está seguro?
+confirm-yes = Sí, hacerlo
+confirm-no = No, volver
+refused-title = Desde aquí no
+refused-what = Este panel solo está abierto a la máquina en la que se ejecuta, porque no hay usuarios configurados.
+refused-what-to-do = Ábralo allí como http://localhost, sin un proxy de por medio. Para abrirlo a otros, cree una entrada por persona con la primera línea de abajo y ponga las entradas en DASHBOARD_USERS.
+guard-signed-out = No ha iniciado sesión, o su sesión ha terminado. Inicie sesión e inténtelo de nuevo.
+guard-viewer = Su rol es observador, y para esto hace falta un operador.
+guard-origin = El formulario no se envió desde una página de este panel. Si un proxy cambia el nombre del host, haga que lo conserve o defina API_TRUST_PROXY.
+guard-too-large = El formulario es demasiado grande.
+guard-form-too-old = El formulario es antiguo: ha iniciado o cerrado sesión desde que se cargó. Vuelva, cargue la página de nuevo y repita la acción.
+guard-form-wrong = Al formulario le falta un campo o hay uno incorrecto.
+flash-done = Hecho.

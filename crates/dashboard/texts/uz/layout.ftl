@@ -1,0 +1,23 @@
+# What surrounds every page.
+layout-skip = Mazmunga o‘tish
+layout-nav = Sahifalar
+layout-operator = operator
+layout-viewer = kuzatuvchi
+layout-sign-out = Chiqish
+layout-languages = Tillar
+layout-live-on = O‘zi yangilanadi.
+layout-live-off = Aloqa uzildi; qayta urinilmoqda.
+layout-live-ended = Seans tugadi; sahifani qayta yuklang.
+confirm-title = Ishonchingiz komilmi?
+confirm-yes = Ha, bajarilsin
+confirm-no = Yo‘q, ortga
+refused-title = Bu yerdan mumkin emas
+refused-what = Foydalanuvchilar sozlanmagani uchun bu panel faqat o‘zi ishlayotgan mashinaga ochiq.
+refused-what-to-do = Uni o‘sha yerda http://localhost manzilida, oraliq proksisiz oching. Boshqalarga ochish uchun quyidagi birinchi qator bilan har bir kishiga yozuv yarating va yozuvlarni DASHBOARD_USERS ga kiriting.
+guard-signed-out = Siz kirmagansiz yoki seansingiz tugagan. Kiring va qayta urinib ko‘ring.
+guard-viewer = Sizning rolingiz kuzatuvchi, buning uchun esa operator kerak.
+guard-origin = Forma bu panelning sahifasidan yuborilmagan. Agar proksi xost nomini o‘zgartirsa, nomni saqlasin yoki API_TRUST_PROXY ni belgilang.
+guard-too-large = Forma juda katta.
+guard-form-too-old = Forma eskirgan: u yuklangandan keyin siz kirgansiz yoki chiqqansiz. Ortga qayting, sahifani qayta yuklang va amalni takrorlang.
+guard-form-wrong = Formada maydon yetishmaydi yoki noto‘g‘ri.
+flash-done = Bajarildi.

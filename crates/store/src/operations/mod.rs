@@ -1,0 +1,6 @@
+//! What the operations pages keep: `operations_audit`. It lies in the worker's database where there is one, else in the
+//! billing database.
+
+pub mod audit;
+pub mod indexes;
+pub mod replays;
