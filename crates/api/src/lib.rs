@@ -28,6 +28,7 @@ mod settings;
 mod state;
 mod upkeep;
 
+pub use measure::measure;
 pub use api::Api;
 pub use api_keys::{ApiKeys, hash_of_key};
 pub use cors::CorsOrigins;

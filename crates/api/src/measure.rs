@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 /// `billwright_http_requests_total` and `billwright_http_request_duration_seconds` (until the answer begins), by method, route
 /// and status. Routes are patterns, so that their number is bounded.
-pub(crate) async fn measure(request: Request, next: Next) -> Response {
+pub async fn measure(request: Request, next: Next) -> Response {
     let method = method_of(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let started = Instant::now();

@@ -22,14 +22,13 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
-use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-use crate::config::HttpConfig;
+use crate::{config::HttpConfig, telemetry::Metrics};
 
 /// How long a client may take to send the head of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -43,8 +42,8 @@ const MOST_CONNECTIONS: usize = 4096;
 pub(crate) struct Operations {
     /// The condition of the dependencies.
     pub(crate) health: HealthBoard,
-    /// Renders the metrics.
-    pub(crate) metrics: PrometheusHandle,
+    /// The metrics.
+    pub(crate) metrics: Metrics,
     /// Set once the process is stopping: readiness is red from then on.
     pub(crate) stopping: Arc<AtomicBool>,
 }
@@ -55,7 +54,9 @@ pub(crate) fn operations_router(operations: Operations) -> Router {
         .route("/health", get(ready))
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
+        .route("/health/startup", get(startup))
         .route("/metrics", get(metrics))
+        .layer(axum::middleware::from_fn(billwright_api::measure))
         .with_state(operations)
 }
 
@@ -79,8 +80,18 @@ async fn ready(State(operations): State<Operations>) -> Response {
     (status, Json(json!({ "status": word, "dependencies": dependencies }))).into_response()
 }
 
+/// Started once everything was reached, if only for a moment. What is away after that is the business of readiness.
+async fn startup(State(operations): State<Operations>) -> Response {
+    let missing = operations.health.never_reached();
+    let (status, word) = if missing.is_empty() {
+        (StatusCode::OK, "started")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "starting")
+    };
+    (status, Json(json!({ "status": word, "notReachedYet": missing }))).into_response()
+}
+
 async fn metrics(State(operations): State<Operations>) -> Response {
-    operations.metrics.run_upkeep();
     (
         [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
         operations.metrics.render(),

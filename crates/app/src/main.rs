@@ -1,5 +1,6 @@
 //! The `billwright` binary: order worker, billing API and event consumer in one process, and the commands around them.
 
+mod alerts;
 mod answer;
 mod commands;
 mod config;

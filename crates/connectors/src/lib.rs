@@ -14,3 +14,4 @@ pub mod http;
 mod link;
 mod redact;
 pub mod telegram;
+pub mod telegram_probe;

@@ -28,9 +28,9 @@ pub const BASE_URL: &str = "https://api.telegram.org";
 pub const MESSAGE_LIMIT: usize = 4096;
 
 const ELLIPSIS: &str = "…";
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const TIMEOUT: Duration = Duration::from_secs(20);
-const ANSWER_LIMIT_BYTES: usize = 256 * 1024;
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
+pub(crate) const ANSWER_LIMIT_BYTES: usize = 256 * 1024;
 /// How long to hold back after a 429 that does not say how long.
 const UNTOLD_WAIT: Duration = Duration::from_secs(30);
 const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
@@ -151,15 +151,9 @@ impl Telegram {
     /// A sender by these settings. Opens no connection.
     pub fn new(settings: &TelegramSettings) -> Result<Self, HttpSetupError> {
         let http = Http::new(&settings.base_url, CONNECT_TIMEOUT, ANSWER_LIMIT_BYTES)?;
-        let mut url = settings.base_url.clone();
-        let token = utf8_percent_encode(settings.bot_token.expose_secret(), IN_PATH);
-        url.set_path(&format!(
-            "{}/bot{token}/sendMessage",
-            settings.base_url.path().trim_end_matches('/')
-        ));
         Ok(Self(Arc::new(Inner {
             http,
-            url,
+            url: address(settings, "sendMessage"),
             group: Mutex::new(settings.group_id.clone()),
         })))
     }
@@ -213,7 +207,16 @@ impl Telegram {
     }
 }
 
-fn read(status: u16, said: &Value) -> Result<Sent, TelegramError> {
+/// Where a call goes; the bot's token is part of it.
+pub(crate) fn address(settings: &TelegramSettings, call: &str) -> Url {
+    let mut url = settings.base_url.clone();
+    let token = utf8_percent_encode(settings.bot_token.expose_secret(), IN_PATH);
+    let base = settings.base_url.path().trim_end_matches('/');
+    url.set_path(&format!("{base}/bot{token}/{call}"));
+    url
+}
+
+pub(crate) fn read(status: u16, said: &Value) -> Result<Sent, TelegramError> {
     let success = (200..300).contains(&status);
     if success && said["ok"] == Value::Bool(true) {
         return Ok(Sent {

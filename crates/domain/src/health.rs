@@ -1,7 +1,7 @@
 //! What each part of the process says about the things it depends on, for readiness and for people.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -30,7 +30,14 @@ pub struct DependencyHealth {
 
 /// The board on which every part of the process posts the condition of its dependencies. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct HealthBoard(Arc<RwLock<BTreeMap<&'static str, DependencyHealth>>>);
+pub struct HealthBoard(Arc<RwLock<Posted>>);
+
+#[derive(Debug, Default)]
+struct Posted {
+    now: BTreeMap<&'static str, DependencyHealth>,
+    /// What was seen to work, if only once.
+    reached: BTreeSet<&'static str>,
+}
 
 impl HealthBoard {
     /// Posts the condition of `dependency`, such as `billing.mongodb` or `worker.redis`. Says whether it changed.
@@ -39,17 +46,24 @@ impl HealthBoard {
             condition,
             detail: detail.into(),
         };
-        let before = self
-            .0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(dependency, now);
+        let mut posted = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if condition != Condition::Down {
+            posted.reached.insert(dependency);
+        }
+        let before = posted.now.insert(dependency, now);
         before.is_none_or(|before| before.condition != condition)
     }
 
     /// Everything that was posted, by name.
     pub fn all(&self) -> BTreeMap<&'static str, DependencyHealth> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).now.clone()
+    }
+
+    /// The dependencies that have not worked even once since the start.
+    pub fn never_reached(&self) -> Vec<&'static str> {
+        let posted = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let never = posted.now.keys().filter(|name| !posted.reached.contains(*name));
+        never.copied().collect()
     }
 
     /// The worst condition on the board; up when nothing was posted.
@@ -73,6 +87,10 @@ mod tests {
         assert!(board.post("worker.redis", Condition::Down, "connection refused"));
         assert!(!board.post("worker.redis", Condition::Down, "connection refused again"));
         assert_eq!(board.worst(), Condition::Down);
+        assert_eq!(board.never_reached(), ["worker.redis"]);
+        assert!(board.post("worker.redis", Condition::Up, ""));
+        assert!(board.post("worker.redis", Condition::Down, "gone"));
+        assert!(board.never_reached().is_empty());
         assert!(board.post("worker.redis", Condition::Up, ""));
         assert_eq!(board.worst(), Condition::Up);
     }

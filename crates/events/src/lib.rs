@@ -65,7 +65,23 @@ pub fn start(
     EventsHandle { runtime, consumer }
 }
 
+/// A look at the running consumer, and a hand on it. Cheap to clone.
+#[derive(Clone)]
+pub struct EventsControl(Arc<Runtime>);
+
+impl EventsControl {
+    /// How the consumer is doing.
+    pub fn state(&self) -> EventsState {
+        self.0.status.state()
+    }
+}
+
 impl EventsHandle {
+    /// For those who look at the consumer while somebody else waits for its end.
+    pub fn control(&self) -> EventsControl {
+        EventsControl(Arc::clone(&self.runtime))
+    }
+
     /// How the consumer is doing.
     pub fn state(&self) -> EventsState {
         self.runtime.status.state()

@@ -61,6 +61,8 @@ pub struct PartitionState {
     pub rate: f64,
     /// Why it stands still, if it does.
     pub paused: Option<String>,
+    /// Whether too many of its messages are bad.
+    pub alarmed: bool,
     /// When a message was applied last.
     pub last_applied: Option<DateTime<Utc>>,
 }
@@ -114,6 +116,7 @@ impl Status {
                     lag: partition.lag(),
                     rate: partition.rate,
                     paused: partition.paused.clone(),
+                    alarmed: partition.alarmed,
                     last_applied: partition.last_applied,
                 })
                 .collect(),

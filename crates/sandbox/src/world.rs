@@ -73,6 +73,9 @@ pub enum Endpoint {
     /// Telegram `getMe`
     #[serde(rename = "getMe")]
     GetMe,
+    /// Telegram `getChat`
+    #[serde(rename = "getChat")]
+    GetChat,
     /// Any path that nobody serves.
     Unknown,
 }
@@ -104,6 +107,7 @@ impl Endpoint {
         Self::Legacy,
         Self::SendMessage,
         Self::GetMe,
+        Self::GetChat,
         Self::Unknown,
     ];
 
@@ -134,6 +138,7 @@ impl Endpoint {
             Self::Legacy => "legacy",
             Self::SendMessage => "sendMessage",
             Self::GetMe => "getMe",
+            Self::GetChat => "getChat",
             Self::Unknown => "unknown",
         }
     }

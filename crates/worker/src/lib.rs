@@ -14,6 +14,7 @@ pub mod jobs;
 mod maintenance;
 mod notify;
 mod once;
+mod queue_watch;
 mod retry_policy;
 mod runner;
 mod saga;
@@ -23,6 +24,8 @@ mod supervisor;
 mod telegram_sender;
 mod write_once;
 
+pub use bullmq_queue::connection::install_tls_provider;
+pub use queue_watch::{QueueSight, QueueWatch};
 pub use retry_policy::RetryPolicy;
 pub use settings::{Checkpoint, RedisSettings, WorkerSettings};
 pub use stored_login::IntegrationTokenStore;

@@ -12,6 +12,7 @@ use crate::{
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  billwright seed\n  billwright seed --users 1000 --billings 5000 --json")]
 pub(crate) struct Seed {
     /// How many users to add.
     #[arg(long, default_value_t = 100)]

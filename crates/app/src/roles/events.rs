@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use billwright_domain::{Clock, Condition, HealthBoard};
+use billwright_events::EventsControl;
 use billwright_store::Mongo;
 use tokio_util::sync::CancellationToken;
 
@@ -15,11 +16,12 @@ pub(crate) async fn start(
     clock: Arc<dyn Clock>,
     health: HealthBoard,
     stop: CancellationToken,
-) -> anyhow::Result<Running> {
+) -> anyhow::Result<(Running, EventsControl)> {
     // Until the first attempt has succeeded nothing is known, and readiness must not be green for that.
     health.post("events.kafka", Condition::Down, "not reached since the start");
     health.post("events.mongodb", Condition::Down, "not asked yet: Kafka comes first");
     let mongo = Mongo::open(&config.mongo).await?;
     let handle = billwright_events::start(config.settings, mongo, clock, health, stop);
-    Ok(Box::pin(handle.finished()))
+    let control = handle.control();
+    Ok((Box::pin(handle.finished()), control))
 }

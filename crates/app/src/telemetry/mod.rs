@@ -1,6 +1,7 @@
 //! Logs and metrics of the process. Answers go to standard output, logs to standard error.
 
 mod log_control;
+pub(crate) mod metric_list;
 mod traces;
 
 use std::io::IsTerminal as _;
@@ -24,6 +25,9 @@ use crate::{
 const SECONDS: [f64; 14] = [
     0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0,
 ];
+
+/// Upper bounds of the buckets of batches, in messages.
+const SIZES: [f64; 8] = [1.0, 5.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
 
 /// The logs and traces of the process.
 pub(crate) struct Telemetry {
@@ -98,10 +102,31 @@ fn is_span_of_ours(metadata: &Metadata<'_>) -> bool {
     metadata.is_span() && *metadata.level() <= Level::INFO && metadata.target().starts_with("billwright")
 }
 
-/// Starts collecting metrics. The handle renders them in Prometheus's text form.
-pub(crate) fn start_metrics() -> anyhow::Result<PrometheusHandle> {
+/// The metrics of the process. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Metrics {
+    handle: PrometheusHandle,
+    process: metrics_process::Collector,
+}
+
+impl Metrics {
+    /// All of them in Prometheus's text form.
+    pub(crate) fn render(&self) -> String {
+        self.process.collect();
+        self.handle.run_upkeep();
+        self.handle.render()
+    }
+}
+
+/// Starts collecting metrics.
+pub(crate) fn start_metrics() -> anyhow::Result<Metrics> {
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
+        .set_buckets_for_metric(Matcher::Full("billwright_events_batch_size".to_owned()), &SIZES)?
         .install_recorder()?;
-    Ok(handle)
+    metric_list::describe();
+    metrics::gauge!("billwright_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    let process = metrics_process::Collector::default();
+    process.describe();
+    Ok(Metrics { handle, process })
 }

@@ -12,6 +12,7 @@
 
 pub mod dead_letters;
 mod lag;
+mod probe;
 mod reader;
 mod reset;
 mod tail;
@@ -22,6 +23,7 @@ use serde::Serialize;
 
 pub use self::{
     lag::{PartitionLag, lag},
+    probe::{DeadLetterTopic, KafkaFacts, dead_letter_count, probe, probe_dead_letters},
     reset::{ResetRequest, ResetRow, ResetTo, reset},
     tail::{TailRequest, TailRow, tail},
 };

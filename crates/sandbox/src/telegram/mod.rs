@@ -1,4 +1,4 @@
-//! Telegram: `sendMessage` and `getMe`, with the limits of groups, groups that moved, and a bot that was kicked out.
+//! Telegram: `sendMessage`, `getMe` and `getChat`, with the limits of groups, groups that moved, and a bot that was kicked out.
 
 mod html;
 
@@ -72,6 +72,7 @@ pub(crate) fn endpoint_of(method: &Method, path: &str) -> Option<Endpoint> {
     Some(match call {
         call if is_known_verb && call.eq_ignore_ascii_case("sendMessage") => Endpoint::SendMessage,
         call if is_known_verb && call.eq_ignore_ascii_case("getMe") => Endpoint::GetMe,
+        call if is_known_verb && call.eq_ignore_ascii_case("getChat") => Endpoint::GetChat,
         _ => Endpoint::Unknown,
     })
 }
@@ -129,6 +130,7 @@ impl World {
                 "id": self.bot_id(), "is_bot": true, "first_name": "Sandbox", "username": "sandbox_bot",
                 "can_join_groups": true, "can_read_all_group_messages": false, "supports_inline_queries": false,
             })),
+            Endpoint::GetChat => parameters(request).and_then(|parameters| self.chat(&parameters)),
             Endpoint::SendMessage => parameters(request).and_then(|parameters| self.send_message(&parameters)),
             _ => Err(failure(404, "Not Found")),
         };
@@ -143,16 +145,29 @@ impl World {
         token.split(':').next().and_then(|id| id.parse().ok()).unwrap_or(1)
     }
 
-    fn send_message(&mut self, parameters: &Map<String, Value>) -> Result<Value, Reply> {
+    /// The chat that the parameters name, if the bot knows it.
+    fn known_chat(&self, parameters: &Map<String, Value>) -> Result<i64, Reply> {
         let chat_id = match parameters.get("chat_id") {
             Some(Value::Number(id)) => id.as_i64(),
             Some(Value::String(id)) => id.trim().parse().ok(),
             None | Some(Value::Null) => return Err(failure(400, "Bad Request: chat_id is empty")),
             Some(_) => None,
         };
-        let chat_id = chat_id
+        chat_id
             .filter(|id| self.chats.titles.contains_key(id))
-            .ok_or_else(|| failure(400, "Bad Request: chat not found"))?;
+            .ok_or_else(|| failure(400, "Bad Request: chat not found"))
+    }
+
+    fn chat(&self, parameters: &Map<String, Value>) -> Result<Value, Reply> {
+        let chat_id = self.known_chat(parameters)?;
+        if self.chats.kicked.contains(&chat_id) {
+            return Err(failure(403, "Forbidden: bot was kicked from the supergroup chat"));
+        }
+        Ok(json!({"id": chat_id, "title": self.chats.titles.get(&chat_id), "type": "supergroup"}))
+    }
+
+    fn send_message(&mut self, parameters: &Map<String, Value>) -> Result<Value, Reply> {
+        let chat_id = self.known_chat(parameters)?;
         if let Some(to) = self.chats.moved.get(&chat_id) {
             return Err(Reply::json(
                 400,

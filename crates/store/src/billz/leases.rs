@@ -117,7 +117,7 @@ pub(super) fn millis(length: Duration) -> Bson {
 /// Runs `pipeline` on the document `key`, which is made if it is not there, and returns what it became.
 ///
 /// Two upserts of one new document at the same moment can collide on its `_id`; the loser then finds it there.
-pub(super) async fn upsert(
+pub(crate) async fn upsert(
     mongo: &Mongo,
     collection: &str,
     key: impl Into<Bson>,

@@ -109,6 +109,6 @@ pub(super) fn options(settings: &WorkerSettings) -> RedisConnectionOptions {
 }
 
 /// `rediss://` needs a rustls provider, and panics without one. Installing it twice does nothing.
-fn install_tls_provider() {
+pub fn install_tls_provider() {
     let _there_already = rustls::crypto::ring::default_provider().install_default();
 }
