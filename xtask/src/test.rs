@@ -105,6 +105,7 @@ async fn run_step(step: Step, services: &mut Option<Services>) -> Result<()> {
             step::run(doc.env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links")).await
         }
         Step::Dependencies => dependencies().await,
+        Step::AlertRules => alert_rules().await,
         Step::Build => step::run(cargo().args(["test", "--workspace", "--all-targets", "--no-run", "--locked"])).await,
         Step::Tests => {
             step::run(
@@ -117,6 +118,15 @@ async fn run_step(step: Step, services: &mut Option<Services>) -> Result<()> {
         Step::Interop => step::run(with(services, this_program()?).await?.arg("interop")).await,
         Step::Demo => step::run(with(services, this_program()?).await?.args(["demo", "--once"])).await,
     }
+}
+
+async fn alert_rules() -> Result<()> {
+    let promtool = fetch::promtool()?;
+    let folder = workspace().join("deploy/prometheus");
+    for arguments in [["check", "rules", "billwright.rules.yml"], ["test", "rules", "billwright_rules_test.yml"]] {
+        step::run(Command::new(&promtool).args(arguments).current_dir(&folder)).await?;
+    }
+    Ok(())
 }
 
 async fn dependencies() -> Result<()> {

