@@ -72,11 +72,7 @@ impl<'a> Routes<'a> {
 
     /// The button with which anybody signs out.
     pub(crate) fn sign_out<H: Handler<T, Dashboard>, T: 'static>(self, path: &str, act: H) -> Self {
-        self.add(
-            path,
-            post(act),
-            Rule::action(ActionRule::audited("session.end", Role::Viewer)),
-        )
+        self.add(path, post(act), Rule::sign_out())
     }
 
     fn add(mut self, path: &str, method: MethodRouter<Dashboard>, rule: Rule) -> Self {

@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 mod completions;
+mod dashboard_user;
 mod enqueue;
 mod events;
 mod jobs;
@@ -47,6 +48,8 @@ pub(crate) enum Command {
     Events(events::Events),
     /// Fill the billing database with believable users and billings.
     Seed(seed::Seed),
+    /// Make a person's entry for `DASHBOARD_USERS`.
+    DashboardUser(dashboard_user::DashboardUser),
     /// Print generated documentation.
     PrintDocs(print_docs::PrintDocs),
     /// Print completions for a shell.
@@ -70,6 +73,7 @@ impl Command {
             Self::Jobs(command) => command.run(source).await,
             Self::Events(command) => command.run(source).await,
             Self::Seed(command) => command.run(source).await,
+            Self::DashboardUser(command) => command.run(),
             Self::PrintDocs(command) => command.run(),
             Self::Completions(command) => command.run(),
         }

@@ -32,6 +32,11 @@ use crate::{
     visit::{Person, Visit},
 };
 
+/// The name of signing in, in the audit.
+pub(crate) const SIGN_IN: &str = "session.begin";
+/// The name of signing out, in the audit.
+pub(crate) const SIGN_OUT: &str = "session.end";
+
 const SESSION_COOKIE: &str = "billwright_session";
 const FLASH_COOKIE: &str = "billwright_flash";
 const LANGUAGE_COOKIE: &str = "billwright_language";
@@ -108,10 +113,21 @@ impl Rule {
         }
     }
 
+    /// Signing in and out write their own lines, as far as they can: nobody is known before the one, and the other must be
+    /// possible whatever is away.
     pub(crate) fn sign_in() -> Self {
         Self::action(ActionRule {
-            name: "session.begin",
+            name: SIGN_IN,
             role: None,
+            audited: false,
+            question: None,
+        })
+    }
+
+    pub(crate) fn sign_out() -> Self {
+        Self::action(ActionRule {
+            name: SIGN_OUT,
+            role: Some(Role::Viewer),
             audited: false,
             question: None,
         })

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::{
     action::{Done, Form},
     dashboard::Dashboard,
-    guard::NewSession,
+    guard::{NewSession, SIGN_IN, SIGN_OUT},
     page::{Page, PageResult, rendered},
     routes::BASE,
     section::{Dependency, within},
@@ -103,7 +103,7 @@ pub(crate) async fn sign_in(
             .await
             .unwrap_or(false)
     };
-    note(&dashboard, &visit, &credentials.name, verified).await;
+    note(&dashboard, &visit, &credentials.name, SIGN_IN, verified).await;
     if !verified {
         return form(visit, StatusCode::UNAUTHORIZED, &next, Some(Text::of("login-wrong")));
     }
@@ -114,12 +114,12 @@ pub(crate) async fn sign_in(
     Ok(response)
 }
 
-/// Leaves a line in the audit. Somebody must be able to sign in while MongoDB is away, to see that it is.
-async fn note(dashboard: &Dashboard, visit: &Visit, name: &str, verified: bool) {
+/// Leaves a line in the audit if it can. Somebody must be able to sign in while MongoDB is away, to see that it is.
+async fn note(dashboard: &Dashboard, visit: &Visit, name: &str, action: &'static str, verified: bool) {
     let role = dashboard.settings().users.as_ref().and_then(|users| users.role(name));
     // What is no name of ours may be a password in the wrong field.
     let who = role.map_or("-", |_| name);
-    tracing::info!(who, address = %visit.address, verified, "somebody signed in or tried to");
+    tracing::info!(action, who, address = %visit.address, verified, "somebody signed in or out, or tried to");
     let Some(audit) = dashboard.audit() else {
         return;
     };
@@ -129,8 +129,8 @@ async fn note(dashboard: &Dashboard, visit: &Visit, name: &str, verified: bool) 
         who: who.to_owned(),
         role: role.map_or_else(|| "-".to_owned(), |role| role.to_string()),
         address: visit.address.to_string(),
-        action: "session.begin".to_owned(),
-        target: format!("{BASE}/login"),
+        action: action.to_owned(),
+        target: BASE.to_owned(),
     };
     let outcome = if verified {
         AuditOutcome::Done
@@ -149,6 +149,9 @@ async fn note(dashboard: &Dashboard, visit: &Visit, name: &str, verified: bool) 
 /// `POST /dashboard/logout`.
 pub(crate) async fn sign_out(visit: Visit, State(dashboard): State<Dashboard>) -> Response {
     dashboard.sessions().end(&visit.session);
+    if let Some(person) = &visit.who {
+        note(&dashboard, &visit, &person.name, SIGN_OUT, true).await;
+    }
     let mut response = Done::then(format!("{BASE}/login"), Text::of("login-signed-out")).into_response();
     response
         .extensions_mut()
