@@ -7,6 +7,7 @@ use std::{
 
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::world::Endpoint;
 
@@ -58,6 +59,9 @@ pub enum Fault {
         /// Milliseconds between pieces.
         every_ms: u64,
     },
+    /// The call is held before its effect until [`Faults::release`]; then it goes on as any other, also when the caller has
+    /// gone by then.
+    Hold,
     /// No effect, and silence for ever.
     Hang,
     /// The call takes effect, then silence for ever.
@@ -260,6 +264,7 @@ impl Fault {
             Self::TruncatedBody => "truncated_body",
             Self::EmptyBody => "empty_body",
             Self::SlowDrip { .. } => "slow_drip",
+            Self::Hold => "hold",
             Self::Hang => "hang",
             Self::HangAfter => "hang_after",
             Self::TokenRevoked => "token_revoked",
@@ -346,6 +351,8 @@ pub(crate) struct Plan {
     pub(crate) before: Duration,
     pub(crate) after: Duration,
     pub(crate) fault: Option<Fault>,
+    /// Changes when held calls may go on; the call of a plan without one is not held.
+    pub(crate) held: Option<watch::Receiver<()>>,
     pub(crate) names: Vec<&'static str>,
 }
 
@@ -357,6 +364,7 @@ pub struct Faults(Arc<Mutex<Script>>);
 struct Script {
     rules: Vec<FaultRule>,
     chance: StdRng,
+    gate: watch::Sender<()>,
 }
 
 impl Faults {
@@ -364,6 +372,7 @@ impl Faults {
         Self(Arc::new(Mutex::new(Script {
             rules: Vec::new(),
             chance: StdRng::seed_from_u64(seed),
+            gate: watch::channel(()).0,
         })))
     }
 
@@ -443,9 +452,15 @@ impl Faults {
         self.lock().rules.clone()
     }
 
-    /// Forgets every rule.
+    /// Forgets every rule, and lets held calls go on.
     pub fn clear(&self) {
         self.lock().rules.clear();
+        self.release();
+    }
+
+    /// Lets the calls go on that [`Fault::Hold`] holds now.
+    pub fn release(&self) {
+        self.lock().gate.send_replace(());
     }
 
     fn must_add(&self, rule: FaultRule) {
@@ -464,10 +479,13 @@ impl Faults {
 
     pub(crate) fn plan(&self, endpoint: Endpoint, order_id: Option<&str>) -> Plan {
         let mut script = self.lock();
-        let Script { rules, chance } = &mut *script;
+        let Script { rules, chance, gate } = &mut *script;
         let mut plan = Plan::default();
         for rule in rules.iter_mut().filter(|rule| rule.matches(endpoint, order_id)) {
-            let is_delay = matches!(rule.fault, Fault::Latency { .. } | Fault::SlowAnswer { .. });
+            let is_delay = matches!(
+                rule.fault,
+                Fault::Latency { .. } | Fault::SlowAnswer { .. } | Fault::Hold
+            );
             if !is_delay && plan.fault.is_some() {
                 continue;
             }
@@ -483,6 +501,7 @@ impl Faults {
             match &rule.fault {
                 Fault::Latency { delay } => plan.before += delay.draw(chance),
                 Fault::SlowAnswer { delay } => plan.after += delay.draw(chance),
+                Fault::Hold => plan.held = Some(gate.subscribe()),
                 other => plan.fault = Some(other.clone()),
             }
         }

@@ -196,11 +196,15 @@ async fn play(shared: &Arc<Shared>, request: Request) -> Delivery {
         note_answer(shared, sequence, Some(reply.status), false);
         return Delivery::Whole(reply);
     }
-    let plan = shared.faults.plan(route.endpoint, order_id.as_deref());
+    let mut plan = shared.faults.plan(route.endpoint, order_id.as_deref());
     if !plan.names.is_empty()
         && let Some(call) = shared.world().call_mut(sequence)
     {
         call.fault = Some(plan.names.join("+"));
+    }
+    if let Some(mut held) = plan.held.take() {
+        // Fails only once nobody can release it any more, which the sandbox's end does.
+        let _released = held.changed().await;
     }
     if !plan.before.is_zero() {
         tokio::time::sleep(plan.before).await;

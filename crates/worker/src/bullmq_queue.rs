@@ -10,7 +10,7 @@
 //! | the stalled check runs every second interval, not at start | settings: a third of the lock |
 //! | `WorkerEvent::Stalled` is never sent | [`follower`]: stalls are taken from the event stream |
 //! | 15 s of pause after a Redis error, 40 s of start without Redis | [`worker`]: 1 s, and PING before the start |
-//! | an idle `close` waits for the blocking call | [`worker`]: drain delay 1 s |
+//! | an idle `close` waits for the blocking call, for 5 s where jobs are delayed | [`worker`]: the marker wakes it |
 //! | TLS panics without a rustls provider | [`connection`]: `ring` is installed |
 //! | `RateLimited` without a limiter retries at once | [`worker`]: a limiter with a huge maximum |
 //! | backoff jitter and `keepLogs` are ignored, exponents overflow | [`job`], `retry_policy`: our own backoff, through delayed |

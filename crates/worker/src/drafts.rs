@@ -121,6 +121,27 @@ pub(crate) async fn delete_strays(
     journal.settle(STRAYS, Document::new()).await
 }
 
+/// Deletes strays once the draft in use has been made. Where that is refused, or failed at the job's last attempt, what was
+/// done stays done, and the warning that is returned says so.
+pub(crate) async fn clear_strays(
+    journal: &mut impl Journal,
+    keep: &BillzOrderId,
+    drafts: &Drafts<'_>,
+    is_last: bool,
+) -> Result<Option<String>, JobError> {
+    match delete_strays(journal, Some(keep), drafts).await {
+        Ok(()) => Ok(None),
+        Err(JobError::Retry(reason)) if !is_last => Err(JobError::Retry(reason)),
+        Err(JobError::Retry(reason) | JobError::Reject(reason)) => Ok(Some(left_over(&reason))),
+        Err(other) => Err(other),
+    }
+}
+
+/// What people are told where a stray draft could not be looked for.
+pub(crate) fn left_over(reason: &str) -> String {
+    format!("an empty draft whose answer was lost may be left in Billz, and could not be looked for: {reason}")
+}
+
 fn is_ours(row: &SaleSummary, drafts: &Drafts<'_>, from: DateTime<Utc>, to: DateTime<Utc>) -> bool {
     if row.state != SaleState::Draft {
         return false;

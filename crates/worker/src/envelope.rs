@@ -17,6 +17,42 @@ pub(crate) struct Envelope {
     pub(crate) correlation_id: Option<CorrelationId>,
 }
 
+/// What a job's data says of itself, also where the rest of it is wrong.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Identity {
+    /// One of the known types, else `unknown`: fit for metrics.
+    pub(crate) kind: &'static str,
+    /// The producer's correlation id, or the one that was made up.
+    pub(crate) correlation_id: Option<CorrelationId>,
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self {
+            kind: "unknown",
+            correlation_id: None,
+        }
+    }
+}
+
+impl Identity {
+    /// Reads what can be read.
+    pub(crate) fn of(data: &Value) -> Self {
+        let written = data.get("type").and_then(Value::as_str).unwrap_or_default().trim();
+        let known = crate::jobs::TYPES.iter().find(|known| **known == written);
+        Self {
+            kind: known.copied().unwrap_or("unknown"),
+            correlation_id: correlation_id(data),
+        }
+    }
+}
+
+/// An id that cannot be one is as good as none: it is only there to be traced by.
+fn correlation_id(data: &Value) -> Option<CorrelationId> {
+    let id = data.get("correlationId")?;
+    CorrelationId::from_json(id).ok().flatten()
+}
+
 impl Envelope {
     /// Takes a job's data apart.
     pub(crate) fn read(data: &Value) -> Result<Self, JobError> {
@@ -46,14 +82,10 @@ impl Envelope {
                 )));
             }
         };
-        // An id that cannot be one is as good as none: it is only there to be traced by.
-        let correlation_id = fields
-            .get("correlationId")
-            .and_then(|id| CorrelationId::from_json(id).ok().flatten());
         Ok(Self {
             kind,
             payload,
-            correlation_id,
+            correlation_id: correlation_id(data),
         })
     }
 }
@@ -137,6 +169,17 @@ mod tests {
                 panic!("{data} may be retried");
             };
             assert!(reason.contains(expected), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_refused_job_is_still_known_by_its_type_and_correlation_id() {
+        let wrong_payload = json!({"type": " GET_ORDER ", "payload": 3, "correlationId": "c-1"});
+        let known = Identity::of(&wrong_payload);
+        assert_eq!(known.kind, "GET_ORDER");
+        assert_eq!(known.correlation_id.unwrap().as_str(), "c-1");
+        for nothing in [json!(null), json!([1]), json!({"type": 7, "correlationId": {}})] {
+            assert_eq!(Identity::of(&nothing), Identity::default(), "{nothing}");
         }
     }
 

@@ -22,19 +22,17 @@ use crate::{
     write_once::Journal,
 };
 
-/// How often it is looked for.
-const EVERY: Duration = Duration::from_secs(10);
 /// How long an order may stand still half way before somebody looks whether its job still lives.
 const IDLE: Duration = Duration::from_mins(10);
 /// How many are dealt with in one round.
 const AT_ONCE: i64 = 20;
 
-/// Looks and goes on until `stop`.
-pub(crate) async fn run(context: Arc<Context>, link: RedisLink, stop: CancellationToken) {
+/// Looks every so often and goes on until `stop`.
+pub(crate) async fn run(context: Arc<Context>, link: RedisLink, every: Duration, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(EVERY) => {}
+            () = tokio::time::sleep(every) => {}
         }
         if context.billz.breaker().check().is_err() {
             continue;

@@ -51,6 +51,7 @@ pub(crate) async fn once<R: Future<Output = Result<Value, JobError>>>(
         owner: guard.owner().to_owned(),
         entries: journal,
     };
+    context.reached("operation:claimed").await;
     let result = run(journal).await?;
     context.reached("operation:before_complete").await;
     if !context

@@ -21,10 +21,10 @@ use uuid::Uuid;
 use crate::{
     bullmq_queue::{Disposition, QueuedJob},
     context::Context,
-    envelope::{Envelope, operation_key},
+    envelope::{Envelope, Identity, operation_key},
     guard::Guard,
     job_error::JobError,
-    jobs::{Attempt, Defaults, Done, Job, unknown},
+    jobs::{Attempt, Defaults, Done, Job, action_of, unknown},
     notify::Notice,
     once::{Once, once},
 };
@@ -44,6 +44,13 @@ struct Decoded {
     correlation_id: CorrelationId,
 }
 
+/// Whom a job's failure is about, as far as that is known.
+struct Subject {
+    kind: &'static str,
+    correlation_id: Option<CorrelationId>,
+    order_id: Option<String>,
+}
+
 impl Runner {
     pub(crate) fn new(context: Arc<Context>, given_up: CancellationToken) -> Self {
         Self { context, given_up }
@@ -53,17 +60,14 @@ impl Runner {
     pub(crate) async fn run(self, mut queued: QueuedJob) -> Disposition {
         let began = Instant::now();
         let decoded = self.decode(&mut queued).await;
-        let kind = decoded.as_ref().map_or("unknown", |decoded| decoded.job.kind());
-        let correlation_id = match &decoded {
-            Ok(decoded) => decoded.correlation_id.to_string(),
-            Err(_) => String::new(),
-        };
+        // From the data, so that it is known of a job that is refused too.
+        let Identity { kind, correlation_id } = queued.data.as_ref().map(Identity::of).unwrap_or_default();
         let span = tracing::info_span!(
             "job",
             "job.type" = kind,
             job.id = queued.id(),
             job.attempt = queued.failures() + 1,
-            correlation.id = correlation_id,
+            correlation.id = correlation_id.as_ref().map(CorrelationId::as_str),
             job.outcome = tracing::field::Empty,
             otel.name = format!("job.{}", kind.to_lowercase()),
             otel.kind = "consumer",
@@ -83,7 +87,10 @@ impl Runner {
             metrics::histogram!("billwright_job_wait_seconds", "type" => kind).record(waited.as_secs_f64());
         }
         metrics::gauge!("billwright_jobs_active").increment(1.0);
-        let disposition = self.conclude(&queued, decoded, kind).instrument(span.clone()).await;
+        let disposition = self
+            .conclude(&queued, decoded, kind, correlation_id)
+            .instrument(span.clone())
+            .await;
         metrics::gauge!("billwright_jobs_active").decrement(1.0);
         let outcome = match &disposition {
             Disposition::Completed(_) => "completed",
@@ -132,10 +139,16 @@ impl Runner {
         queued: &QueuedJob,
         decoded: Result<Decoded, JobError>,
         kind: &'static str,
+        correlation_id: Option<CorrelationId>,
     ) -> Disposition {
+        let subject = Subject {
+            kind,
+            correlation_id,
+            order_id: decoded.as_ref().ok().and_then(|decoded| decoded.job.order_id()),
+        };
         let decoded = match decoded {
             Ok(decoded) => decoded,
-            Err(error) => return self.failed(queued, None, kind, error).await,
+            Err(error) => return self.failed(queued, &subject, error).await,
         };
         match self.attempt(queued, &decoded).await {
             Ok(value) => {
@@ -143,7 +156,7 @@ impl Runner {
                 tracing::info!("job done");
                 Disposition::Completed(value)
             }
-            Err(error) => self.failed(queued, Some(&decoded), kind, error).await,
+            Err(error) => self.failed(queued, &subject, error).await,
         }
     }
 
@@ -165,6 +178,7 @@ impl Runner {
             cancel: guard.lost().clone(),
         });
         let key = operation_key(&decoded.correlation_id, decoded.job.kind(), &decoded.payload);
+        let is_last = queued.failures() + 1 >= context.retry.attempts_for(queued.options.retries);
         let mut attempt = Attempt {
             context,
             job: queued,
@@ -172,7 +186,7 @@ impl Runner {
             calls,
             correlation_id: &decoded.correlation_id,
             operation: &key,
-            is_last: queued.failures() + 1 >= context.retry.attempts_for(queued.options.retries),
+            is_last,
             journal: None,
         };
         queued
@@ -219,6 +233,7 @@ impl Runner {
             let done = caught(decoded.job.run(attempt)).await?;
             // Before the ledger says that it is done: a crash in between tells people twice rather than never.
             self.succeeded(queued, decoded, &done).await?;
+            self.context.reached("operation:told").await;
             Ok(done.value)
         })
         .await;
@@ -265,7 +280,7 @@ impl Runner {
         }
         let entry = LogEntry {
             section: "billz",
-            action: decoded.job.action(),
+            action: action_of(decoded.job.kind()),
             order_id: decoded.job.order_id(),
             description,
             success: true,
@@ -280,13 +295,7 @@ impl Runner {
     }
 
     /// Decides what a failure means for the job, and writes it down.
-    async fn failed(
-        &self,
-        queued: &QueuedJob,
-        decoded: Option<&Decoded>,
-        kind: &'static str,
-        error: JobError,
-    ) -> Disposition {
+    async fn failed(&self, queued: &QueuedJob, subject: &Subject, error: JobError) -> Disposition {
         let context = &self.context;
         let (reason, failures) = (error.text(), queued.failures() + 1);
         match error {
@@ -316,46 +325,38 @@ impl Runner {
                 );
                 queued.report(&line, None).await;
                 tracing::warn!(reason, delay_ms = delay.as_millis(), "job failed and is tried again");
-                self.record(queued, &reason, kind, true).await;
+                self.record(queued, &reason, subject.kind, true).await;
                 Disposition::Delayed(delay)
             }
             JobError::Retry(_) | JobError::Reject(_) => {
                 queued.report(&format!("failed for good: {reason}"), None).await;
                 tracing::error!(reason, "job failed for good");
-                self.record(queued, &reason, kind, false).await;
-                self.failed_for_good(queued, decoded, kind, &reason).await;
+                self.record(queued, &reason, subject.kind, false).await;
+                self.failed_for_good(queued, subject, &reason).await;
                 Disposition::Failed(reason)
             }
         }
     }
 
-    async fn failed_for_good(&self, queued: &QueuedJob, decoded: Option<&Decoded>, kind: &'static str, reason: &str) {
-        let order_id = decoded.and_then(|decoded| decoded.job.order_id());
-        let raw = queued.data.as_ref().ok().map(|data| &data["payload"]);
-        let payload = decoded.map(|decoded| &decoded.payload).or(raw);
+    async fn failed_for_good(&self, queued: &QueuedJob, subject: &Subject, reason: &str) {
+        let Subject { kind, order_id, .. } = subject;
+        let payload = queued.data.as_ref().ok().map(|data| redacted(&data["payload"]));
         let entry = LogEntry {
             section: "errors",
-            action: decoded.map_or("create", |decoded| decoded.job.action()),
+            action: action_of(kind),
             order_id: order_id.clone(),
             description: json!({
                 "operation": kind.to_lowercase(),
                 "jobId": queued.id(),
-                "payload": payload.map(redacted),
+                "payload": payload,
             }),
             success: false,
-            correlation_id: decoded.map(|decoded| decoded.correlation_id.to_string()),
+            correlation_id: subject.correlation_id.as_ref().map(CorrelationId::to_string),
             error_message: Some(reason.to_owned()),
         };
         self.log(&entry).await;
-        self.context
-            .notify
-            .tell(&Notice::operation_failed(
-                kind,
-                reason,
-                order_id.as_deref(),
-                queued.id(),
-            ))
-            .await;
+        let notice = Notice::operation_failed(kind, reason, order_id.as_deref(), queued.id());
+        self.context.notify.tell(&notice).await;
     }
 
     /// Writes the failure to the job, as Node would.

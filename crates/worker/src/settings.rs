@@ -73,6 +73,8 @@ pub struct WorkerSettings {
     pub park_for: Duration,
     /// How long Billz is given before a second look at a write whose answer was lost is believed.
     pub settle: Duration,
+    /// How often orders are looked for that no job will finish any more.
+    pub look_after_every: Duration,
     /// For tests only.
     pub checkpoint: Option<Checkpoint>,
 }
@@ -96,6 +98,7 @@ impl WorkerSettings {
             timezone: chrono_tz::Asia::Tashkent,
             park_for: Duration::from_hours(30 * 24),
             settle: look::SETTLE,
+            look_after_every: Duration::from_secs(10),
             checkpoint: None,
         }
     }

@@ -147,7 +147,12 @@ impl Supervisor {
         if let Some(worker) = self.begin(&link, runner, redis, mongo.clone()).await {
             tracing::info!(queue = %link.keys.base(), concurrency = self.settings.concurrency, "the worker fetches jobs");
             tokio::spawn(follower::follow(link.clone(), beside.clone()));
-            tokio::spawn(maintenance::run(context, link, beside.clone()));
+            tokio::spawn(maintenance::run(
+                context,
+                link.clone(),
+                self.settings.look_after_every,
+                beside.clone(),
+            ));
             if let Some(telegram) = self.telegram.clone() {
                 tokio::spawn(telegram_sender::run(
                     self.mongo.clone(),
@@ -165,7 +170,7 @@ impl Supervisor {
                 beside.clone(),
             ));
             self.attend(&worker, mongo).await;
-            self.stop(&worker, &given_up).await;
+            self.stop(&worker, &link, &given_up).await;
         }
         beside.cancel();
         self.state.send_replace(WorkerState::Stopped);
@@ -230,7 +235,7 @@ impl Supervisor {
     }
 
     /// Fetches nothing more, lets what is under way finish within the grace period, and hands the rest back.
-    async fn stop(&self, worker: &QueueWorker, given_up: &CancellationToken) {
+    async fn stop(&self, worker: &QueueWorker, link: &RedisLink, given_up: &CancellationToken) {
         self.state.send_replace(WorkerState::Stopping);
         worker.pause(Pause::Stopping, true);
         let grace = self.settings.grace;
@@ -242,7 +247,7 @@ impl Supervisor {
             given_up.cancel();
         };
         // A write to Billz that is under way is finished even then, since its answer is worth more than a quick end.
-        let close = worker.close(grace + HAND_BACK);
+        let close = worker.close(link, grace + HAND_BACK);
         tokio::join!(close, async {
             tokio::select! {
                 () = cut => {}

@@ -278,6 +278,19 @@ async fn a_fault_befalls_the_calls_that_it_names() {
 }
 
 #[tokio::test]
+async fn a_held_call_takes_effect_once_it_is_released_even_if_its_caller_has_gone() {
+    let shop = Shop::open().await;
+    let faults = shop.sandbox.faults();
+    faults.next("create_client", Fault::Hold);
+    let call = tokio::time::timeout(Duration::from_millis(200), shop.client("998901112233"));
+    assert!(call.await.is_err(), "the call was answered");
+    let clients = || shop.sandbox.ledger().client_count("998901112233");
+    assert_eq!(clients(), 0);
+    faults.release();
+    until(|| clients() == 1).await;
+}
+
+#[tokio::test]
 async fn chance_is_the_same_with_the_same_seed() {
     let drawn = async |seed: u64| -> Vec<u16> {
         let shop = Shop::with(SandboxSettings {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use billwright_domain::CorrelationId;
 use bson::{Document, doc};
+use futures_util::TryStreamExt;
 use serde_json::Value;
 
 use super::leases::{millis, upsert};
@@ -129,6 +130,35 @@ impl Operations {
             .await?
             .matched_count
             == 1)
+    }
+
+    /// Whether another operation of this type about the same order took `step`, does not know yet what came of it, and will
+    /// find out: it is running, or will be tried again. One that was not heard of for `at_most` does not count.
+    pub async fn has_open_step(
+        &self,
+        kind: &str,
+        order_id: &str,
+        step: &str,
+        own_key: &str,
+        at_most: Duration,
+    ) -> Result<bool, StoreError> {
+        let others = doc! {
+            "orderId": order_id, "type": kind, "state": { "$in": ["running", "waiting"] }, "_id": { "$ne": own_key },
+            "$expr": { "$gt": ["$updatedAt", { "$subtract": ["$$NOW", millis(at_most)] }] },
+        };
+        let found: Vec<Document> = self
+            .0
+            .collection("operations")
+            .find(others)
+            .projection(doc! { "journal": 1 })
+            .await?
+            .try_collect()
+            .await?;
+        Ok(found.iter().any(|operation| {
+            let journal = operation.get_document("journal").ok();
+            let taken = journal.and_then(|journal| journal.get_document(step).ok());
+            taken.is_some_and(|taken| !taken.contains_key("outcome"))
+        }))
     }
 
     /// Writes down the result. Says whether the claim was still held.

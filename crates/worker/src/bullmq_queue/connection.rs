@@ -67,6 +67,15 @@ impl RedisLink {
         Ok(there && completed.is_none() && failed.is_none())
     }
 
+    /// Wakes the worker that has waited for a job longest, whoever that is.
+    pub(crate) async fn wake_one(&self) {
+        let mut wake = redis::cmd("ZADD");
+        wake.arg(self.keys.marker()).arg(0).arg("0");
+        if let Err(error) = wake.query_async::<()>(&mut self.connection()).await {
+            tracing::debug!(%error, "the worker that waits for jobs was not woken; it wakes by itself");
+        }
+    }
+
     /// A connection of its own for a command that blocks.
     pub(crate) async fn blocking(&self) -> Result<MultiplexedConnection, redis::RedisError> {
         let config = AsyncConnectionConfig::new()
@@ -90,8 +99,10 @@ impl RedisLink {
 /// What a person should know about a Redis error; the address with its password is never part of it.
 pub(crate) fn explain(error: &redis::RedisError) -> String {
     match error.code() {
-        Some("NOAUTH") => "Redis wants a password: set REDIS_PASSWORD or REDIS_URL".to_owned(),
-        Some("WRONGPASS") => "Redis does not accept the user name or password".to_owned(),
+        Some("NOAUTH") => "Redis wants a password: set REDIS_PASSWORD, or put it into REDIS_URL".to_owned(),
+        Some("WRONGPASS") => "Redis does not accept the user name or password: correct REDIS_PASSWORD (and \
+                              REDIS_USERNAME, if it is set), or those in REDIS_URL"
+            .to_owned(),
         Some("NOPERM") => format!(
             "the Redis user lacks a right: {}",
             error.detail().unwrap_or("see its ACL")

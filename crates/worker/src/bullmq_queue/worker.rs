@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    convert::Infallible,
     future::Future,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -132,11 +133,24 @@ impl QueueWorker {
     }
 
     /// Ends the worker. Jobs that are still under way get `patience` to end.
-    pub(crate) async fn close(&self, patience: Duration) {
+    pub(crate) async fn close(&self, link: &RedisLink, patience: Duration) {
         let patience = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
-        if let Err(error) = self.worker.close(patience).await {
+        let closed = tokio::select! {
+            closed = self.worker.close(patience) => closed,
+            never = keep_waking(link) => match never {},
+        };
+        if let Err(error) = closed {
             tracing::warn!(%error, "the queue's worker did not close cleanly");
         }
+    }
+}
+
+/// The library's `close` waits for its blocking call to end, which takes 5 s where jobs are delayed. The marker ends it. It
+/// wakes whoever has waited longest, so that it is set until the turn was ours; the others find nothing and wait again.
+async fn keep_waking(link: &RedisLink) -> Infallible {
+    loop {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        link.wake_one().await;
     }
 }
 

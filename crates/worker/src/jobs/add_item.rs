@@ -1,6 +1,8 @@
 //! `ADD_ITEM`: adds a product to a draft. Adding twice may add up, so that a lost answer is resolved by comparing with what
 //! the sale held before.
 
+use std::time::Duration;
+
 use billwright_connectors::billz::{BillzCalls, BillzError, Cart, Line, SaleLine, look};
 use billwright_domain::{
     BillzOrderId, BillzProductId, BillzSellerId, Fields, Money, Problems, Quantity,
@@ -76,6 +78,7 @@ impl Operation for AddItem {
             attempt.journal.as_ref().is_some_and(|journal| journal.open(&step).is_some() || journal.outcome(&step).is_some());
         let mut known = known_lines(&lease.memory, lease.memory_age_ms);
         if !began_earlier {
+            self.wait_for_others(&step, attempt).await?;
             let lines = match known.take() {
                 Some(lines) => lines,
                 None => attempt.calls.order(&self.order_id).await.decide()?.lines,
@@ -83,7 +86,14 @@ impl Operation for AddItem {
             write.before = quantity_of(&lines, &self.line.product);
             known = Some(lines);
         }
-        let added = attempt.write(&write).await?;
+        let added = match attempt.write(&write).await {
+            Ok(added) => added,
+            Err(error) => {
+                // What the sale holds now is not known.
+                attempt.guard.remember(&lease_key, Document::new()).await;
+                return Err(error);
+            }
+        };
         let lines = added.lines.or_else(|| known.map(|lines| with_line(lines, &self.line)));
         let memory = lines.map_or_else(Document::new, |lines| doc! { "lines": stored(&lines) });
         attempt.guard.remember(&lease_key, memory).await;
@@ -96,6 +106,25 @@ impl Operation for AddItem {
         }))
     }
 }
+
+impl AddItem {
+    /// Two lines of one product that are not known to be in the sale could not be told apart: what one of them added
+    /// would be taken for the other.
+    async fn wait_for_others(&self, step: &str, attempt: &Attempt<'_>) -> Result<(), JobError> {
+        let operations = &attempt.context.operations;
+        let sale = self.order_id.as_str();
+        if operations.has_open_step(Self::TYPE, sale, step, attempt.operation, UNTOLD_AT_MOST).await.decide()? {
+            return Err(JobError::Later {
+                after: Duration::from_secs(1),
+                reason: "it is not known yet whether another job's line of this product is in the sale".to_owned(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// How long another job's line is waited for. A job that Redis lost never finds out.
+const UNTOLD_AT_MOST: Duration = Duration::from_mins(10);
 
 fn seller(value: &Value) -> Result<Option<BillzSellerId>, billwright_domain::input::Mismatch> {
     if value.as_str().is_some_and(|text| text.trim().is_empty()) {

@@ -8,8 +8,10 @@ use serde_json::Value;
 
 use super::{Attempt, Defaults, Done, Operation, sale_lease};
 use crate::{
-    drafts::{Drafts, delete_strays},
+    drafts::{CREATE, Drafts, STRAYS, clear_strays, delete_strays, left_over},
     job_error::JobError,
+    once::LedgerJournal,
+    write_once::Journal,
 };
 
 /// The payload.
@@ -57,19 +59,35 @@ impl Operation for CreateOrder {
         };
         let order_id = match drafts.create(journal).await {
             Ok(order_id) => order_id,
-            Err(JobError::Retry(reason)) if attempt.is_last => {
-                // Nobody will look for it any more, and whether it could be deleted does not change how the job ends.
-                if let Err(error) = delete_strays(journal, None, &drafts).await {
-                    tracing::warn!(error = error.text(), "a draft may be left in Billz");
-                }
-                return Err(JobError::Retry(reason));
+            Err(error) => {
+                // Nobody will look for it any more. A job that goes back as it came will.
+                return Err(match error {
+                    JobError::Retry(reason) if attempt.is_last => JobError::Retry(Self::given_up(reason, journal, &drafts).await),
+                    JobError::Reject(reason) => JobError::Reject(Self::given_up(reason, journal, &drafts).await),
+                    other => other,
+                });
             }
-            Err(other) => return Err(other),
         };
-        delete_strays(journal, Some(&order_id), &drafts).await?;
+        let warning = clear_strays(journal, &order_id, &drafts, attempt.is_last).await?;
         attempt.step(&format!("draft {order_id} created in Billz"), 90).await;
         note_empty(attempt, &order_id).await;
-        Ok(Done::quietly(Created { order_id }))
+        Ok(Done {
+            warnings: warning.into_iter().collect(),
+            ..Done::quietly(Created { order_id })
+        })
+    }
+}
+
+impl CreateOrder {
+    /// Deletes what a lost answer may have left. The reason why the job fails also says if that failed.
+    async fn given_up(reason: String, journal: &mut LedgerJournal, drafts: &Drafts<'_>) -> String {
+        if journal.open(CREATE).is_none() && journal.open(STRAYS).is_none() {
+            return reason;
+        }
+        match delete_strays(journal, None, drafts).await {
+            Ok(()) => reason,
+            Err(error) => format!("{reason}; {}", left_over(&error.text())),
+        }
     }
 }
 

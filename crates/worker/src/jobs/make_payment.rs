@@ -71,7 +71,7 @@ impl Operation for MakePayment {
             match sale.state {
                 SaleState::Paid => {
                     attempt.step("the sale was paid already", 90).await;
-                    return self.paid(attempt, true).await;
+                    return self.paid(attempt, sale.total, true).await;
                 }
                 SaleState::Unrecognised => {
                     return Err(JobError::reject("the sale is in a state that is not documented, so it was not paid"));
@@ -91,7 +91,7 @@ impl Operation for MakePayment {
         attempt.step(&format!("paying {}", self.total_price), 50).await;
         attempt.write(&write).await?;
         attempt.step("sale paid", 90).await;
-        self.paid(attempt, false).await
+        self.paid(attempt, self.total_price, false).await
     }
 }
 
@@ -107,9 +107,11 @@ impl MakePayment {
         )))
     }
 
-    async fn paid(&self, attempt: &Attempt<'_>, already: bool) -> Result<Done, JobError> {
+    /// `amount` is what was paid: of a sale that was paid before, not what a job that came too late asks for.
+    async fn paid(&self, attempt: &Attempt<'_>, amount: Money, already: bool) -> Result<Done, JobError> {
         let context = attempt.context;
-        context.orders.mark_sale_paid(&self.order_id, self.total_price, context.clock.now()).await.decide()?;
+        context.orders.mark_sale_paid(&self.order_id, amount, context.clock.now()).await.decide()?;
+        context.reached("order:marked").await;
         let value = Payment {
             order_id: &self.order_id,
             paid: true,
@@ -118,7 +120,7 @@ impl MakePayment {
         Ok(if already {
             Done::quietly(value)
         } else {
-            Done::with_notice(value, Notice::payment_made(&self.order_id, self.total_price))
+            Done::with_notice(value, Notice::payment_made(&self.order_id, amount))
         })
     }
 }

@@ -95,6 +95,14 @@ macro_rules! job_types {
         #[cfg(test)]
         const MODULES: &[&str] = &[$(stringify!($module)),+];
 
+        /// What a job of the given type does to its subject, also where the job itself cannot be decoded.
+        pub(crate) fn action_of(kind: &str) -> &'static str {
+            match kind {
+                $($module::$operation::TYPE => $module::$operation::ACTION,)+
+                _ => "create",
+            }
+        }
+
         /// A decoded job.
         #[derive(Debug)]
         pub(crate) enum Job {
@@ -122,14 +130,6 @@ macro_rules! job_types {
                 match self {
                     $(Self::$operation(_) => $module::$operation::TYPE,)+
                     Self::Unknown(_) => "unknown",
-                }
-            }
-
-            /// What it does to its subject.
-            pub(crate) fn action(&self) -> &'static str {
-                match self {
-                    $(Self::$operation(_) => $module::$operation::ACTION,)+
-                    Self::Unknown(_) => "create",
                 }
             }
 

@@ -41,6 +41,7 @@ pub(crate) async fn take_back(
                     .mark_refused(&order, &reason, context.clock.now())
                     .await
                     .decide()?;
+                context.reached("order:marked_refused").await;
             }
             journal.cancelled().await?;
             context.reached("saga:cancelled").await;

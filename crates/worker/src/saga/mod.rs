@@ -53,6 +53,7 @@ pub(crate) async fn place(draft: &OrderDraft, attempt: &mut Attempt<'_>) -> Resu
         .find_or_create(draft, context.clock.now())
         .await
         .decide()?;
+    context.reached("order:found").await;
     let lease = attempt.guard.acquire(&order_lease(&order)).await?;
     let saga = context.sagas.take_over(&order.id, lease.fence).await.decide()?;
     let saga = saga.ok_or_else(|| JobError::HandBack("the attempt lost its hold on the order".to_owned()))?;
@@ -79,12 +80,14 @@ pub(crate) async fn place(draft: &OrderDraft, attempt: &mut Attempt<'_>) -> Resu
             journal
                 .begin(attempt.operation, attempt.job.id(), attempt.correlation_id, &comment)
                 .await?;
+            context.reached("saga:begun").await;
         }
     }
     match placing::place(draft, &order, &mut journal, attempt).await {
         Ok(done) => Ok(done),
         Err(JobError::Reject(reason)) => {
             journal.give_up(&reason).await?;
+            context.reached("saga:given_up").await;
             end_in_failure(draft, &order, &mut journal, attempt).await
         }
         Err(JobError::Retry(reason)) if attempt.is_last => {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Placed, journal::SagaJournal, placed_notice, shown_number};
 use crate::{
-    drafts::{Drafts, delete_strays},
+    drafts::{Drafts, clear_strays},
     job_error::{Decide, JobError},
     jobs::{
         Attempt, Done, add_client::AttachOnce, add_item::AddOnce, create_client::find_or_create,
@@ -54,6 +54,7 @@ pub(super) async fn place(
         .set_sale(&order.id, &sale, context.clock.now())
         .await
         .decide()?;
+    context.reached("order:sale_stored").await;
     attempt.guard.acquire(&sale_lease(&sale)).await?;
     attempt.step(&format!("draft {sale} created in Billz"), 15).await;
 
@@ -80,12 +81,16 @@ pub(super) async fn place(
 
     let (total, paid) = park_or_pay(draft, &sale, total, prepared.payment_type.as_ref(), journal, attempt).await?;
     let comment = journal.saga.comment.clone();
-    delete_strays(journal, Some(&sale), &drafts(&comment, attempt)).await?;
+    if let Some(warning) = clear_strays(journal, &sale, &drafts(&comment, attempt), attempt.is_last).await? {
+        attempt.step(&format!("warning: {warning}"), 90).await;
+        journal.warn(warning);
+    }
     context
         .orders
         .mark_placed(&order.id, &sale, total, paid, context.clock.now())
         .await
         .decide()?;
+    context.reached("order:marked").await;
     journal.placed().await?;
     context.reached("saga:placed").await;
     attempt.step(if paid { "sale paid" } else { "sale parked" }, 95).await;
@@ -153,7 +158,9 @@ fn drafts<'a>(comment: &'a str, attempt: &'a Attempt<'_>) -> Drafts<'a> {
 async fn create_draft(journal: &mut SagaJournal<'_>, attempt: &Attempt<'_>) -> Result<BillzOrderId, JobError> {
     let comment = journal.saga.comment.clone();
     let sale = drafts(&comment, attempt).create(journal).await?;
+    attempt.context.reached("draft:claimed").await;
     journal.know_sale(&sale).await?;
+    attempt.context.reached("draft:known").await;
     Ok(sale)
 }
 
@@ -173,6 +180,7 @@ async fn client_in_billz(
                 .set_billz_id(&draft.client, client.as_str(), context.clock.now())
                 .await
                 .decide()?;
+            context.reached("client:stored").await;
             attempt.guard.release_one(&phone_lease(&new.phone)).await;
             let line = if created {
                 "client created in Billz"

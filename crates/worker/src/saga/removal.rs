@@ -43,7 +43,7 @@ pub(crate) async fn remove_sale(
     if first == FirstCall::Delete {
         let delete = DeleteOnce {
             order,
-            step: "delete_draft",
+            step: DeleteOnce::DRAFT,
         };
         match write_once(&delete, calls, journal, guard, context).await? {
             Deletion::Gone => return Ok(Removed::Gone),
@@ -63,6 +63,8 @@ pub(crate) async fn remove_sale(
         }
         SaleState::Draft => {
             if let Some(text) = refusal {
+                // Asked again the next time: what barred it may be gone by then.
+                journal.withdraw(DeleteOnce::DRAFT).await?;
                 return Err(JobError::Reject(text));
             }
         }
@@ -72,11 +74,14 @@ pub(crate) async fn remove_sale(
     }
     let delete = DeleteOnce {
         order,
-        step: "delete_returned",
+        step: DeleteOnce::RETURNED,
     };
     match write_once(&delete, calls, journal, guard, context).await? {
         Deletion::Gone => Ok(Removed::Gone),
-        Deletion::Refused(text) => Err(JobError::Reject(text)),
+        Deletion::Refused(text) => {
+            journal.withdraw(DeleteOnce::RETURNED).await?;
+            Err(JobError::Reject(text))
+        }
     }
 }
 
@@ -93,6 +98,13 @@ pub(crate) enum Deletion {
 struct DeleteOnce<'a> {
     order: &'a BillzOrderId,
     step: &'static str,
+}
+
+impl DeleteOnce<'_> {
+    /// The step that deletes what most likely is a draft.
+    const DRAFT: &'static str = "delete_draft";
+    /// The step that deletes what was returned from the park, or was read before.
+    const RETURNED: &'static str = "delete_returned";
 }
 
 impl Write for DeleteOnce<'_> {

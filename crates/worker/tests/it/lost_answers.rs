@@ -1,9 +1,10 @@
 //! The answer to each write is lost, before the effect and after it: the job completes, and the effect is there once.
 
-use billwright_sandbox::{Decimal, Fault, OrderState, PRODUCT_ID};
+use billwright_sandbox::{Decimal, DraftComment, Fault, OrderState, PRODUCT_ID, SandboxSettings, Variants};
+use mongodb::bson::doc;
 use serde_json::{Value, json};
 
-use crate::world::{World, order};
+use crate::world::{World, order, until};
 
 /// What can become of an answer.
 fn losses() -> [Fault; 4] {
@@ -150,6 +151,87 @@ async fn an_order_is_placed_once_whatever_becomes_of_any_answer() {
             assert_eq!(placed.get("alreadyPlaced"), Some(&Value::Bool(false)));
         }
     }
+    worker.stop().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_of_a_product_waits_until_it_is_known_what_became_of_another_one() {
+    let world = World::new().await;
+    let worker = world.start();
+    let item = |quantity: u32| json!({"productId": PRODUCT_ID, "qty": quantity, "orderId": "order123"});
+    world.run("ADD_ITEM", item(1)).await.value();
+    // It is added, its answer is lost, and nobody can look for a while.
+    let faults = world.sandbox.faults();
+    faults.next("add_product", Fault::CutAfter);
+    faults.always("get_order", Fault::status(503));
+    let data = |correlation| json!({"type": "ADD_ITEM", "payload": item(2), "correlationId": correlation}).to_string();
+    let options = r#"{"attempts":9,"backoff":{"type":"fixed","delay":500}}"#;
+    let first = world.add_raw(&data("one"), options, true).await;
+    until("nobody knows of the first", || async {
+        world
+            .logs(&first)
+            .await
+            .iter()
+            .any(|line| line.contains("attempt 1 failed"))
+    })
+    .await;
+    // Its equal is not added at first. What the first one added is not taken for it.
+    faults.next("add_product", Fault::CutBefore);
+    let second = world.add_raw(&data("two"), options, true).await;
+    until("the second had its turn", || async {
+        world.logs(&second).await.len() > 1
+    })
+    .await;
+    let left = faults.rules().into_iter().filter(|rule| rule.call != "get_order");
+    let left: Vec<_> = left.collect();
+    faults.clear();
+    for rule in left {
+        faults.add(rule).unwrap();
+    }
+    world.ended(&first).await.value();
+    world.ended(&second).await.value();
+    let sale = world.sandbox.ledger().order("order123").unwrap().clone();
+    assert_eq!(
+        sale.lines.iter().map(|line| line.quantity).sum::<Decimal>(),
+        Decimal::from(5)
+    );
+    worker.stop().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_done_stays_done_although_a_stray_draft_cannot_be_looked_for() {
+    let world = World::with(SandboxSettings {
+        variants: Variants {
+            draft_comment: DraftComment::Dropped,
+            ..Variants::default()
+        },
+        ..SandboxSettings::default()
+    })
+    .await;
+    let worker = world.start();
+    let client = world.client(998_901_112_233.0, None).await;
+    for (kind, payload) in [("CREATE_ORDER", json!({})), ("PLACE_ORDER", order("5", client))] {
+        world.sandbox.faults().next("create_order", Fault::CutAfter);
+        // After the loss it is looked for once, before it is made again twice, and then what is left over.
+        let refused = Fault::EnvelopeError {
+            status_code: 400,
+            code: "BAD_REQUEST".to_owned(),
+            message: "no lists today".to_owned(),
+        };
+        world.sandbox.faults().after(3, "order_notes", refused);
+        let done = world.run(kind, payload).await.value();
+        assert!(done["orderId"].is_string() && done["parked"] != false, "{kind}: {done}");
+        assert!(world.sandbox.faults().rules().is_empty(), "{kind}");
+        let warned = doc! {
+            "description.operation": kind.to_lowercase(),
+            "description.warnings": { "$regex": "may be left in Billz.*no lists today" },
+        };
+        let warned = world.collection("logs").count_documents(warned).await.unwrap();
+        assert_eq!(warned, 1, "{kind}");
+    }
+    assert_eq!(world.sandbox.ledger().drafts().len(), 3);
     worker.stop().await;
     world.end().await;
 }

@@ -7,10 +7,11 @@
 
 mod admin;
 mod bullmq;
-mod crashes;
+mod child;
 mod documents;
 mod duplicates;
 mod faults;
+mod kills;
 mod lost_answers;
 mod notifications;
 mod overtaking;

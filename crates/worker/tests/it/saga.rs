@@ -104,6 +104,27 @@ async fn a_way_back_that_is_barred_is_tried_until_it_is_open() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_way_back_that_billz_refused_is_asked_for_again() {
+    let world = World::new().await;
+    let worker = world.start();
+    let client = world.client(998_901_112_233.0, None).await;
+    let mut payload = order("9", client);
+    payload["products"][1]["productID"] = json!(SCARCE_PRODUCT_ID);
+    payload["products"][1]["qty"] = json!(2);
+    let refused = Fault::EnvelopeError {
+        status_code: 400,
+        code: "BAD_REQUEST".to_owned(),
+        message: "not now".to_owned(),
+    };
+    world.sandbox.faults().next("delete_order", refused);
+    let reason = world.run("PLACE_ORDER", payload).await.reason();
+    assert!(reason.contains("20016"), "{reason}");
+    assert!(world.sandbox.ledger().live_orders().is_empty());
+    worker.stop().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_no_job_takes_back_any_more_the_worker_does() {
     let world = World::new().await;
     let worker = world.start();

@@ -30,6 +30,7 @@ pub(crate) struct World {
     pub(crate) redis: MultiplexedConnection,
     pub(crate) prefix: String,
     mongo: Mongo,
+    mongo_uri: String,
     redis_url: String,
 }
 
@@ -41,6 +42,13 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
+    pub(crate) fn start(settings: WorkerSettings, billz: Billz, telegram: Option<Telegram>, mongo: Mongo) -> Self {
+        let (cancel, health) = (CancellationToken::new(), HealthBoard::default());
+        let clock = SystemClock::shared();
+        let handle = billwright_worker::start(settings, billz, telegram, mongo, clock, health.clone(), cancel.clone());
+        Self { handle, cancel, health }
+    }
+
     /// Stops it gracefully.
     pub(crate) async fn stop(self) {
         self.cancel.cancel();
@@ -88,14 +96,7 @@ impl World {
     pub(crate) async fn on(settings: SandboxSettings, uri: String, redis_url: String) -> Self {
         let unique = uuid::Uuid::new_v4().simple().to_string();
         let name = format!("test_worker_{unique}");
-        let mongo = Mongo::open(&MongoSettings {
-            uri: uri.clone().into(),
-            database: name.clone(),
-            server_selection_timeout: Duration::from_secs(2),
-            max_pool_size: 20,
-        })
-        .await
-        .unwrap();
+        let mongo = open_mongo(&uri, &name).await;
         let client = mongodb::Client::with_uri_str(&uri).await.unwrap();
         let redis = redis::Client::open(redis_url.as_str()).unwrap();
         let patient = redis::AsyncConnectionConfig::new().set_response_timeout(Some(DEADLINE));
@@ -108,6 +109,7 @@ impl World {
                 .unwrap(),
             prefix: format!("test-{unique}"),
             mongo,
+            mongo_uri: uri,
             redis_url,
         }
     }
@@ -133,26 +135,22 @@ impl World {
             redis: self.redis.clone(),
             prefix: format!("{}-{name}", self.prefix),
             mongo: self.mongo.clone(),
+            mongo_uri: self.mongo_uri.clone(),
             redis_url: self.redis_url.clone(),
+        }
+    }
+
+    /// The same world with a queue and a sandbox of its own.
+    pub(crate) async fn beside(&self, name: &str, settings: SandboxSettings) -> Self {
+        Self {
+            sandbox: Arc::new(Sandbox::start(settings).await.unwrap()),
+            ..self.with_queue(name)
         }
     }
 
     /// Settings that make a test quick.
     pub(crate) fn settings(&self) -> WorkerSettings {
-        let redis = RedisSettings {
-            url: self.redis_url.clone().into(),
-        };
-        let mut settings = WorkerSettings::new(redis, ShopId::parse(SHOP_ID).unwrap());
-        settings.prefix.clone_from(&self.prefix);
-        // Locks are long, so that a busy machine loses none; a test that needs one to run out says so.
-        settings.stalled_interval = Duration::from_millis(300);
-        settings.settle = Duration::from_millis(50);
-        settings.grace = Duration::from_secs(5);
-        settings.retry = RetryPolicy {
-            base: Duration::from_millis(20),
-            ..RetryPolicy::default()
-        };
-        settings
+        quick_settings(&self.redis_url, &self.prefix)
     }
 
     /// A Billz client with time-outs that suit a test, no budget, and a breaker that stays closed.
@@ -164,14 +162,7 @@ impl World {
     }
 
     pub(crate) fn billz_with(&self, breaker: BreakerSettings) -> Billz {
-        let shop = ShopId::parse(SHOP_ID).unwrap();
-        let secret = SECRET_TOKEN.to_owned().into();
-        let mut settings = BillzSettings::new(self.sandbox.billz_url().parse().unwrap(), secret, shop);
-        settings.request_timeout = Duration::from_millis(1_500);
-        settings.operation_timeout = Duration::from_secs(3);
-        let clock = SystemClock::shared();
-        let breaker = Breaker::new(breaker, clock.clone());
-        Billz::new(settings, Budget::unlimited(), breaker, clock, None).unwrap()
+        billz_at(&self.sandbox.billz_url(), Duration::from_millis(1_500), breaker)
     }
 
     pub(crate) fn telegram(&self) -> Telegram {
@@ -189,21 +180,19 @@ impl World {
     }
 
     pub(crate) fn start_with(&self, settings: WorkerSettings, billz: Billz, telegram: Option<Telegram>) -> Worker {
-        let (cancel, health) = (CancellationToken::new(), HealthBoard::default());
-        let handle = billwright_worker::start(
-            settings,
-            billz,
-            telegram,
-            self.mongo.clone(),
-            SystemClock::shared(),
-            health.clone(),
-            cancel.clone(),
-        );
-        Worker { handle, cancel, health }
+        Worker::start(settings, billz, telegram, self.mongo.clone())
     }
 
     pub(crate) fn mongo(&self) -> Mongo {
         self.mongo.clone()
+    }
+
+    pub(crate) fn mongo_uri(&self) -> &str {
+        &self.mongo_uri
+    }
+
+    pub(crate) fn redis_url(&self) -> &str {
+        &self.redis_url
     }
 
     pub(crate) fn collection(&self, name: &str) -> Collection<Document> {
@@ -349,6 +338,48 @@ impl World {
             sandbox.stop().await;
         }
     }
+}
+
+/// A connection to one database.
+pub(crate) async fn open_mongo(uri: &str, database: &str) -> Mongo {
+    let settings = MongoSettings {
+        uri: uri.to_owned().into(),
+        database: database.to_owned(),
+        server_selection_timeout: Duration::from_secs(2),
+        max_pool_size: 20,
+    };
+    Mongo::open(&settings).await.unwrap()
+}
+
+/// Settings that make a test quick.
+pub(crate) fn quick_settings(redis_url: &str, prefix: &str) -> WorkerSettings {
+    let redis = RedisSettings {
+        url: redis_url.to_owned().into(),
+    };
+    let mut settings = WorkerSettings::new(redis, ShopId::parse(SHOP_ID).unwrap());
+    prefix.clone_into(&mut settings.prefix);
+    // Locks are long, so that a busy machine loses none; a test that needs one to run out says so.
+    settings.stalled_interval = Duration::from_millis(300);
+    settings.settle = Duration::from_millis(50);
+    settings.look_after_every = Duration::from_millis(300);
+    settings.grace = Duration::from_secs(5);
+    settings.retry = RetryPolicy {
+        base: Duration::from_millis(20),
+        ..RetryPolicy::default()
+    };
+    settings
+}
+
+/// A Billz client without a budget.
+pub(crate) fn billz_at(url: &str, request_timeout: Duration, breaker: BreakerSettings) -> Billz {
+    let shop = ShopId::parse(SHOP_ID).unwrap();
+    let secret = SECRET_TOKEN.to_owned().into();
+    let mut settings = BillzSettings::new(url.parse().unwrap(), secret, shop);
+    settings.request_timeout = request_timeout;
+    settings.operation_timeout = request_timeout * 2;
+    let clock = SystemClock::shared();
+    let breaker = Breaker::new(breaker, clock.clone());
+    Billz::new(settings, Budget::unlimited(), breaker, clock, None).unwrap()
 }
 
 /// Waits until `condition` holds.
