@@ -55,6 +55,29 @@ async fn phone_numbers_and_names_stand_nowhere_but_with_the_client() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_says_what_was_paid_whatever_a_later_job_asks_for() {
+    let world = World::new().await;
+    let worker = world.start();
+    let client = world.client(998_901_112_233.0, Some("client-1")).await;
+    let placed = world.run("PLACE_ORDER", order("1", client)).await.value();
+    for amount in [225, 300] {
+        let payment = json!({"orderId": placed["billzOrderId"], "cardId": "card123", "totalPrice": amount});
+        let paid = world.run("MAKE_PAYMENT", payment).await.value();
+        assert_eq!(paid["alreadyPaid"], amount == 300);
+        let document = world
+            .collection("orders")
+            .find_one(doc! { "orderID": "1" })
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(document.get_i32("paidAmount").unwrap(), 225);
+        assert_eq!(document.get_i32("billzAmount").unwrap(), 225);
+    }
+    worker.stop().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_index_of_another_shape_is_reported_and_left() {
     let world = World::new().await;
     let unique = mongodb::options::IndexOptions::builder().unique(true).build();
