@@ -116,9 +116,9 @@ impl Broker {
             .into_iter()
             .map(|lag| PartitionLook {
                 owner: owners.remove(&place(&lag)),
-                rate: last.as_ref().and_then(|(at, before)| {
-                    rate(*before.get(&place(&lag))?, lag.position?, now.duration_since(*at))
-                }),
+                rate: last
+                    .as_ref()
+                    .and_then(|(at, before)| rate(*before.get(&place(&lag))?, lag.position?, now.duration_since(*at))),
                 lag,
             })
             .collect();

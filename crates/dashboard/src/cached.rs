@@ -87,7 +87,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn many_viewers_ask_once_and_again_when_the_answer_is_old() {
-        let (cached, asked) = (Cached::new(Dependency::Kafka, Duration::from_secs(5)), Arc::new(AtomicU32::new(0)));
+        let (cached, asked) = (
+            Cached::new(Dependency::Kafka, Duration::from_secs(5)),
+            Arc::new(AtomicU32::new(0)),
+        );
         let ask = || {
             let asked = Arc::clone(&asked);
             async move {

@@ -4,12 +4,17 @@ use std::sync::Arc;
 
 use axum::Router;
 use billwright_domain::Clock;
-use billwright_store::operations::{audit::Audit, indexes};
+use billwright_store::{
+    billing::{BillingStore, changes::ChangeLog, outbox::Outbox},
+    operations::{audit::Audit, indexes},
+};
 
 use crate::{
+    broker::Broker,
     guard::login_limit::LoginLimit,
     live::Live,
     router,
+    section::{Needs, Trouble, configured},
     session::{SessionKeyProblem, Sessions},
     settings::DashboardSettings,
     sources::Sources,
@@ -25,6 +30,8 @@ struct Inner {
     sessions: Sessions,
     login_limit: LoginLimit,
     audit: Option<Audit>,
+    billings: Option<BillingStore>,
+    broker: Option<Broker>,
     live: Live,
 }
 
@@ -56,6 +63,8 @@ impl Dashboard {
             login_limit: LoginLimit::default(),
             audit: sources.operations_database().map(Audit::new),
             live: Live::new(sources.clone()),
+            billings: billings(&sources),
+            broker: broker(&sources),
             settings,
             sources,
         })))
@@ -86,6 +95,16 @@ impl Dashboard {
         self.0.audit.as_ref()
     }
 
+    /// Users and billings.
+    pub(crate) fn billings(&self) -> Result<&BillingStore, Trouble> {
+        configured(self.0.billings.as_ref(), Needs::Billing)
+    }
+
+    /// What the brokers know, and the dead letters.
+    pub(crate) fn broker(&self) -> Result<&Broker, Trouble> {
+        configured(self.0.broker.as_ref(), Needs::Events)
+    }
+
     pub(crate) fn live(&self) -> &Live {
         &self.0.live
     }
@@ -93,4 +112,16 @@ impl Dashboard {
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.0.sources.clock
     }
+}
+
+/// The billing database, whose changes are told to the outbox exactly where the API does so.
+fn billings(sources: &Sources) -> Option<BillingStore> {
+    let mongo = sources.billing_database.clone()?;
+    let log = || Arc::new(Outbox::new(mongo.clone(), Arc::clone(&sources.clock))) as Arc<dyn ChangeLog>;
+    let log = sources.publishes_changes.then(log);
+    Some(BillingStore::new(mongo, log))
+}
+
+fn broker(sources: &Sources) -> Option<Broker> {
+    Some(Broker::new(sources.events.clone()?, sources.billing_database.clone()?))
 }

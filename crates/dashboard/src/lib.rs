@@ -5,6 +5,8 @@
 
 mod action;
 mod assets;
+mod broker;
+mod cached;
 mod dashboard;
 mod guard;
 mod live;
@@ -15,6 +17,7 @@ mod pages;
 mod router;
 mod routes;
 mod section;
+mod sent;
 mod session;
 mod settings;
 mod sources;

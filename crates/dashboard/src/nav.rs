@@ -21,6 +21,21 @@ pub(crate) const NAV: &[NavEntry] = &[
         label: || Text::of("overview-title"),
     },
     NavEntry {
+        page: "customers",
+        href: "/dashboard/customers",
+        label: || Text::of("customers-title"),
+    },
+    NavEntry {
+        page: "billings",
+        href: "/dashboard/billings",
+        label: || Text::of("billings-title"),
+    },
+    NavEntry {
+        page: "events",
+        href: "/dashboard/events",
+        label: || Text::of("events-title"),
+    },
+    NavEntry {
         page: "audit",
         href: "/dashboard/audit",
         label: || Text::of("audit-title"),

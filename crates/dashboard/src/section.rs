@@ -155,6 +155,7 @@ impl Blames for billwright_events::admin::AdminError {
         match self {
             Self::Kafka(_) => Trouble::away(dependency, self.to_string()),
             Self::Store(error) => error.trouble(Dependency::MongoDb),
+            Self::Busy => Trouble::Refused(Text::of("events-busy")),
             Self::NoTopic(topic) => Trouble::NotFound(Text::of("trouble-no-topic").with("topic", topic)),
             Self::NoMessage(place) => {
                 Trouble::NotFound(Text::of("trouble-no-message").with("place", place.to_string()))

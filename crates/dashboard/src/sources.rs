@@ -1,11 +1,14 @@
 //! What pages read and act on. Each source is there only where its role is configured in this process, which pages say
 //! instead of failing.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use billwright_connectors::{billz::Billz, telegram::Telegram};
 use billwright_domain::{Clock, HealthBoard};
-use billwright_events::EventsSettings;
+use billwright_events::{EventsControl, EventsSettings};
 use billwright_store::Mongo;
 use billwright_worker::admin::{QueueAddress, QueueAdmin};
 use tokio::sync::OnceCell;
@@ -23,6 +26,10 @@ pub struct Sources {
     pub billing_database: Option<Mongo>,
     /// The consumer of customer events.
     pub events: Option<EventsSettings>,
+    /// The running consumer, once it runs in this process.
+    pub consumer: Arc<OnceLock<EventsControl>>,
+    /// Whether changes of users and billings are published.
+    pub publishes_changes: bool,
     /// The Billz client of the order worker; its budget and breaker are this process's.
     pub billz: Option<Billz>,
     /// Where notifications go; none where they are off.
@@ -45,6 +52,8 @@ impl Sources {
             billz_database: None,
             billing_database: None,
             events: None,
+            consumer: Arc::default(),
+            publishes_changes: false,
             billz: None,
             telegram: None,
             health: HealthBoard::default(),

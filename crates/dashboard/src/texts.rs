@@ -21,7 +21,18 @@ macro_rules! pages {
     };
 }
 
-pages!["audit", "blocks", "layout", "login", "overview",];
+pages![
+    "audit",
+    "billings",
+    "blocks",
+    "customers",
+    "dead_letters",
+    "events",
+    "layout",
+    "login",
+    "overview",
+    "set_aside",
+];
 
 /// A language that the pages speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

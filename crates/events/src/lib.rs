@@ -74,6 +74,17 @@ impl EventsControl {
     pub fn state(&self) -> EventsState {
         self.0.status.state()
     }
+
+    /// Lets partitions go on that are paused because too many of their messages are bad.
+    pub fn resume(&self) {
+        self.0.resumed.notify_waiters();
+    }
+}
+
+impl std::fmt::Debug for EventsControl {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("EventsControl").finish_non_exhaustive()
+    }
 }
 
 impl EventsHandle {

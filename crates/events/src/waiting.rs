@@ -9,6 +9,7 @@ use billwright_store::billing::{
     lease,
     set_aside::{self, SetAsideEvent},
 };
+use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -17,6 +18,7 @@ use crate::{
     invalid::{Invalid, InvalidCode},
     kafka,
     runtime::Runtime,
+    settings::EventsSettings,
 };
 
 /// The right that one process has at a time, so that an event does not go to the dead letters twice.
@@ -84,18 +86,34 @@ async fn apply_to_those_that_appeared(runtime: &Runtime, customers: &CustomerEve
         return Ok(());
     }
     let users: Vec<&UserId> = appeared.iter().collect();
-    let snapshots = customers.load(&users, &[]).await?;
-    let now = runtime.clock.now();
-    let folded = fold(&[], snapshots, 0, &runtime.settings.first_billing, now, |_| None);
-    customers.apply(&folded.unit, now).await?;
-    let released = u64::try_from(folded.released).unwrap_or_default();
-    metrics::counter!("billwright_events_set_aside_applied_total").increment(released);
+    let Some(released) = apply(customers, &users, &runtime.settings, runtime.clock.now()).await? else {
+        return Ok(());
+    };
     tracing::info!(
         events = released,
         customers = users.len(),
         "events were applied to customers who appeared"
     );
     Ok(())
+}
+
+/// Applies what waits for `users` in the order in which it came, and says how much that was; `None` where none of them is
+/// known.
+pub(crate) async fn apply(
+    customers: &CustomerEvents,
+    users: &[&UserId],
+    settings: &EventsSettings,
+    now: DateTime<Utc>,
+) -> Result<Option<usize>, ApplyError> {
+    let snapshots = customers.load(users, &[]).await?;
+    if snapshots.values().all(|snapshot| snapshot.user.is_none()) {
+        return Ok(None);
+    }
+    let folded = fold(&[], snapshots, 0, &settings.first_billing, now, |_| None);
+    customers.apply(&folded.unit, now).await?;
+    let released = u64::try_from(folded.released).unwrap_or_default();
+    metrics::counter!("billwright_events_set_aside_applied_total").increment(released);
+    Ok(Some(folded.released))
 }
 
 /// Sends an event to the dead letters. Says whether it is there.

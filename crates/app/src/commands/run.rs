@@ -58,6 +58,7 @@ impl Run {
             Arc::clone(&clock),
         )
         .await?;
+        let consumer = Arc::clone(&sources.consumer);
         let mut watched = roles::watched(&config, worker.as_ref(), health.clone(), Arc::clone(&clock)).await?;
         let listener = http::listen(&config.http).await?;
         let address = listener.local_addr()?;
@@ -80,6 +81,8 @@ impl Run {
         if let Some(events) = config.events {
             let (events, control) =
                 roles::events::start(events, Arc::clone(&clock), health.clone(), stop.clone()).await?;
+            // Set once.
+            let _ = consumer.set(control.clone());
             watched.events = Some(control);
             running.push(events);
         }

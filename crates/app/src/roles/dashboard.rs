@@ -43,6 +43,12 @@ pub(crate) async fn sources(
         billz_database: open(billz.map(|worker| &worker.mongo)).await?,
         billing_database: open(billing).await?,
         events: config.events.as_ref().map(|events| events.settings.clone()),
+        consumer: Arc::default(),
+        publishes_changes: config.api.as_ref().is_some_and(|api| api.publishes)
+            || config
+                .events
+                .as_ref()
+                .is_some_and(|events| events.settings.events_out_topic.is_some()),
         billz: worker.map(PreparedWorker::billz),
         telegram: worker.and_then(PreparedWorker::telegram),
         health,

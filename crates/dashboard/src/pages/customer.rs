@@ -121,7 +121,11 @@ fn history(
         );
     }
     for (kind, at) in unpublished {
-        add(Some(*at), Tone::Plain, Text::of("customer-unpublished").with("kind", kind));
+        add(
+            Some(*at),
+            Tone::Plain,
+            Text::of("customer-unpublished").with("kind", kind),
+        );
     }
     moments.extend(waiting.iter().map(|event| Moment {
         at: event.set_aside_at,

@@ -5,6 +5,7 @@ pager-total = { $total ->
     [one] { $total } entry
    *[other] { $total } entries
 }
+pager-first = First
 pager-previous = Previous
 pager-next = Next
 trouble-back = To the overview

@@ -5,6 +5,7 @@ pager-total = { $total ->
     [one] { $total } entrada
    *[other] { $total } entradas
 }
+pager-first = Primera
 pager-previous = Anterior
 pager-next = Siguiente
 trouble-back = Al resumen

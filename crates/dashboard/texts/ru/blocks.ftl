@@ -6,6 +6,7 @@ pager-total = { $total ->
     [few] { $total } записи
    *[other] { $total } записей
 }
+pager-first = В начало
 pager-previous = Назад
 pager-next = Дальше
 trouble-back = К обзору

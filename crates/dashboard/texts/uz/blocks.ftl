@@ -5,6 +5,7 @@ pager-total = { $total ->
     [one] { $total } ta yozuv
    *[other] { $total } ta yozuv
 }
+pager-first = Boshiga
 pager-previous = Oldingi
 pager-next = Keyingi
 trouble-back = Umumiy ko‘rinishga

@@ -1,5 +1,7 @@
 //! Lists dead letters, shows them, and puts them back into the topics where they came from.
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
 use chrono::{DateTime, Utc};
 use rdkafka::{
     Message, Offset, TopicPartitionList,
@@ -55,6 +57,19 @@ pub struct DeadLetterContent {
     pub headers: Vec<(String, Option<String>)>,
 }
 
+/// A dead letter byte for byte.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawDeadLetter {
+    /// What is said about it.
+    pub row: DeadLetterRow,
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its value.
+    pub value: Option<Vec<u8>>,
+    /// Its headers, in order.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
 /// Which dead letters are put back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Replay {
@@ -62,6 +77,8 @@ pub enum Replay {
     New,
     /// This one, whether or not it was put back before.
     One(Place),
+    /// These, whether or not they were put back before. What no longer lies there is left out.
+    These(Vec<Place>),
 }
 
 /// A dead letter that is put back.
@@ -98,8 +115,8 @@ pub async fn list(settings: &EventsSettings, limit: u32) -> Result<Vec<DeadLette
                 })
                 .collect();
             let replayed = replayed_below(&reader, &topic, &ranges)?;
-            let messages = reader.read(&topic, &ranges)?;
-            rows.extend(messages.iter().map(|message| row(message, &replayed)));
+            // One by one, since a single value may have many megabytes.
+            reader.read_each(&topic, &ranges, |message| rows.push(row(&message, &replayed)))?;
         }
         rows.sort_by_key(|row| std::cmp::Reverse(row.buried_at));
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -108,20 +125,35 @@ pub async fn list(settings: &EventsSettings, limit: u32) -> Result<Vec<DeadLette
     .await
 }
 
-/// The dead letter at `place`, raw.
+/// The dead letter at `place`, as text.
 pub async fn show(settings: &EventsSettings, place: &Place) -> Result<DeadLetterContent, AdminError> {
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    let raw = raw(settings, place).await?;
+    Ok(DeadLetterContent {
+        row: raw.row,
+        key: raw.key.map(text),
+        value: raw.value.map(text),
+        headers: raw
+            .headers
+            .into_iter()
+            .map(|(name, value)| (name, value.map(text)))
+            .collect(),
+    })
+}
+
+/// The dead letter at `place`, byte for byte.
+pub async fn raw(settings: &EventsSettings, place: &Place) -> Result<RawDeadLetter, AdminError> {
     let (settings, place) = (settings.clone(), place.clone());
     blocking(move || {
         let reader = reader(&settings)?;
         let message = at(&reader, &place)?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let ranges = [(place.partition, place.offset, place.offset + 1)];
-        Ok(DeadLetterContent {
+        Ok(RawDeadLetter {
             row: row(&message, &replayed_below(&reader, &place.topic, &ranges)?),
-            key: message.key().map(text),
-            value: message.payload().map(text),
+            key: message.key().map(<[u8]>::to_vec),
+            value: message.payload().map(<[u8]>::to_vec),
             headers: headers_of(&message)
-                .map(|(name, value)| (name.to_owned(), value.map(text)))
+                .map(|(name, value)| (name.to_owned(), value.map(<[u8]>::to_vec)))
                 .collect(),
         })
     })
@@ -137,6 +169,10 @@ pub async fn replay(settings: &EventsSettings, which: &Replay, dry_run: bool) ->
             Replay::One(place) => {
                 let message = at(&reader, &place)?;
                 put_back(&settings, &[message], dry_run)
+            }
+            Replay::These(places) => {
+                let messages = at_each(&reader, &places)?;
+                put_back(&settings, &messages, dry_run)
             }
             Replay::New => {
                 let mut rows = Vec::new();
@@ -270,6 +306,55 @@ fn at(reader: &Reader, place: &Place) -> Result<OwnedMessage, AdminError> {
         .ok_or_else(|| AdminError::NoMessage(place.clone()))
 }
 
+/// The messages at `places`, as far as they lie there. Places that are close together are read in one go.
+fn at_each(reader: &Reader, places: &[Place]) -> Result<Vec<OwnedMessage>, AdminError> {
+    let mut of_topic: BTreeMap<&str, BTreeMap<i32, BTreeSet<i64>>> = BTreeMap::new();
+    for place in places {
+        let partitions = of_topic.entry(&place.topic).or_default();
+        partitions.entry(place.partition).or_default().insert(place.offset);
+    }
+    let mut messages = Vec::new();
+    for (topic, partitions) in of_topic {
+        let extents = reader.extents(topic)?.unwrap_or_default();
+        let mut runs: Vec<(i32, VecDeque<(i64, i64)>)> = Vec::new();
+        for extent in &extents {
+            let wanted = partitions.get(&extent.partition).into_iter().flatten();
+            let there = wanted.filter(|offset| (extent.low..extent.high).contains(*offset));
+            runs.push((extent.partition, runs_of(there.copied())));
+        }
+        loop {
+            let next = |(partition, runs): &mut (i32, VecDeque<(i64, i64)>)| {
+                runs.pop_front().map(|(from, to)| (*partition, from, to))
+            };
+            let ranges: Vec<_> = runs.iter_mut().filter_map(next).collect();
+            if ranges.is_empty() {
+                break;
+            }
+            reader.read_each(topic, &ranges, |message| {
+                let wanted = partitions.get(&message.partition());
+                if wanted.is_some_and(|offsets| offsets.contains(&message.offset())) {
+                    messages.push(message);
+                }
+            })?;
+        }
+    }
+    Ok(messages)
+}
+
+/// Ordered offsets as ranges (first, after the last), each of which is worth reading as a whole.
+fn runs_of(offsets: impl Iterator<Item = i64>) -> VecDeque<(i64, i64)> {
+    /// So many messages in between cost less than another look.
+    const GAP: i64 = 100;
+    let mut runs: VecDeque<(i64, i64)> = VecDeque::new();
+    for offset in offsets {
+        match runs.back_mut() {
+            Some((_, to)) if offset - *to <= GAP => *to = offset + 1,
+            _ => runs.push_back((offset, offset + 1)),
+        }
+    }
+    runs
+}
+
 /// The offset below which each partition was put back.
 fn replayed_below(reader: &Reader, topic: &str, ranges: &[(i32, i64, i64)]) -> Result<Vec<(i32, i64)>, AdminError> {
     let mut below = Vec::with_capacity(ranges.len());
@@ -321,4 +406,15 @@ fn header(message: &OwnedMessage, name: &str) -> Option<String> {
     // Ours are the last ones: a replayed message may carry older ones of the same name.
     let value = headers_of(message).filter(|(found, _)| *found == name).last()?.1?;
     Some(String::from_utf8_lossy(value).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_close_together_are_read_in_one_go() {
+        assert_eq!(runs_of([3, 4, 50, 500].into_iter()), [(3, 51), (500, 501)]);
+        assert!(runs_of([].into_iter()).is_empty());
+    }
 }

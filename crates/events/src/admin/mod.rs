@@ -3,18 +3,22 @@
 //! Every answer can be serialized. What changes something takes `dry_run`, and then tells what it would do.
 //!
 //! - [`lag()`]`(settings, mongo) -> Vec<PartitionLag>`: how far each partition is behind.
+//! - [`owners()`]`(settings) -> Vec<Owner>`: which member of the group has each partition.
 //! - [`tail()`]`(settings, request, cancel, show) -> ()`: the last events of a topic, and the next ones as they come; no
 //!   personal data.
 //! - [`dead_letters::list`]`(settings, limit) -> Vec<DeadLetterRow>`: the newest dead letters.
-//! - [`dead_letters::show`]`(settings, place) -> DeadLetterContent`: one of them, raw.
+//! - [`dead_letters::show`]`(settings, place) -> DeadLetterContent`: one of them, as text; [`dead_letters::raw`], as bytes.
 //! - [`dead_letters::replay`]`(settings, which, dry_run) -> Vec<ReplayRow>`: back into their topics.
+//! - [`set_aside::apply_now`]`(settings, mongo, clock, user) -> AppliedNow`: what waits for a customer who is there.
 //! - [`reset()`]`(settings, mongo, clock, request, dry_run) -> Vec<ResetRow>`: reads partitions again, or skips.
 
 pub mod dead_letters;
 mod lag;
+mod owners;
 mod probe;
 mod reader;
 mod reset;
+pub mod set_aside;
 mod tail;
 
 use billwright_store::StoreError;
@@ -23,6 +27,7 @@ use serde::Serialize;
 
 pub use self::{
     lag::{PartitionLag, lag},
+    owners::{Owner, owners},
     probe::{DeadLetterTopic, KafkaFacts, dead_letter_count, probe, probe_dead_letters},
     reset::{ResetRequest, ResetRow, ResetTo, reset},
     tail::{TailRequest, TailRow, tail},
@@ -44,6 +49,9 @@ pub enum AdminError {
     /// There is no such message.
     #[error("there is no message at {0}")]
     NoMessage(Place),
+    /// Others change the customer all the time.
+    #[error("the customer is being changed by others right now; try again")]
+    Busy,
 }
 
 /// Where a message lies.

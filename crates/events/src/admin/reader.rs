@@ -77,15 +77,27 @@ impl Reader {
 
     /// The messages of `topic` in the `ranges` (partition, first offset, offset after the last), partition by partition.
     pub(super) fn read(&self, topic: &str, ranges: &[(i32, i64, i64)]) -> Result<Vec<OwnedMessage>, AdminError> {
+        let mut messages = Vec::new();
+        self.read_each(topic, ranges, |message| messages.push(message))?;
+        messages.sort_by_key(|message| (message.partition(), message.offset()));
+        Ok(messages)
+    }
+
+    /// Gives the messages of `topic` in the `ranges` to `take` as they come, in order within each partition.
+    pub(super) fn read_each(
+        &self,
+        topic: &str,
+        ranges: &[(i32, i64, i64)],
+        mut take: impl FnMut(OwnedMessage),
+    ) -> Result<(), AdminError> {
         let mut list = TopicPartitionList::new();
         let mut open: Vec<(i32, i64)> = Vec::new();
         for (partition, from, to) in ranges.iter().filter(|(_, from, to)| from < to) {
             list.add_partition_offset(topic, *partition, Offset::Offset(*from))?;
             open.push((*partition, *to));
         }
-        let mut messages = Vec::new();
         if open.is_empty() {
-            return Ok(messages);
+            return Ok(());
         }
         self.consumer.assign(&list)?;
         let mut heard = Instant::now();
@@ -102,14 +114,13 @@ impl Reader {
                     let wanted = open.iter().any(|(found, to)| *found == partition && offset < *to);
                     open.retain(|(found, to)| *found != partition || offset + 1 < *to);
                     if wanted {
-                        messages.push(message.detach());
+                        take(message.detach());
                     }
                 }
             }
         }
         self.consumer.unassign()?;
-        messages.sort_by_key(|message| (message.partition(), message.offset()));
-        Ok(messages)
+        Ok(())
     }
 
     /// The offset that the group committed for a partition.

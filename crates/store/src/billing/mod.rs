@@ -13,6 +13,7 @@ pub mod lists;
 mod lookup;
 pub mod outbox;
 pub mod positions;
+pub mod rows;
 pub mod seed;
 pub mod set_aside;
 pub mod transaction;

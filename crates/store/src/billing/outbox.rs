@@ -140,6 +140,32 @@ pub async fn waiting(mongo: &Mongo, limit: u32) -> Result<Vec<WaitingEntry>, Sto
     Ok(entries)
 }
 
+/// What of a user's changes waits to be published: what happened and when, the oldest first. Of a backlog only the oldest
+/// part is looked through.
+pub async fn waiting_of(mongo: &Mongo, user_id: &str) -> Result<Vec<(String, DateTime<Utc>)>, StoreError> {
+    const LOOKED_THROUGH: i32 = 2000;
+    let stages = [
+        doc! { "$sort": { "order": 1, "_id": 1 } },
+        doc! { "$limit": LOOKED_THROUGH },
+        doc! { "$match": { "userId": user_id } },
+        doc! { "$limit": 50 },
+        doc! { "$project": { "type": 1, "at": 1 } },
+    ];
+    let mut found = mongo.collection(COLLECTION).aggregate(stages).await?;
+    let mut changes = Vec::new();
+    while let Some(document) = found.try_next().await? {
+        if let (Ok(kind), Ok(at)) = (document.get_str("type"), document.get_datetime("at")) {
+            changes.push((kind.to_owned(), values::moment(*at)));
+        }
+    }
+    Ok(changes)
+}
+
+/// How many changes wait to be published.
+pub async fn count(mongo: &Mongo) -> Result<u64, StoreError> {
+    Ok(mongo.collection(COLLECTION).estimated_document_count().await?)
+}
+
 /// Forgets changes that were published.
 pub async fn forget(mongo: &Mongo, ids: &[ObjectId]) -> Result<(), StoreError> {
     let published = doc! { "_id": { "$in": ids.to_vec() } };

@@ -6,7 +6,7 @@ use billwright_domain::UserId;
 use bson::{Binary, Bson, Document, doc, spec::BinarySubtype};
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
-use mongodb::{IndexModel, options::IndexOptions};
+use mongodb::{Cursor, IndexModel, options::IndexOptions};
 use serde::Serialize;
 
 use super::{positions::PartitionId, users};
@@ -69,6 +69,42 @@ pub async fn count(mongo: &Mongo) -> Result<u64, StoreError> {
 /// The events that wait longest, at most `limit`.
 pub async fn list(mongo: &Mongo, limit: u32) -> Result<Vec<SetAsideEvent>, StoreError> {
     collect(mongo, doc! {}, doc! { "setAsideAt": 1 }, Some(limit)).await
+}
+
+/// A part of the events that wait, those that expire first first: of all customers, or of one.
+pub async fn page(
+    mongo: &Mongo,
+    user: Option<&UserId>,
+    offset: u32,
+    limit: u32,
+) -> Result<Vec<SetAsideEvent>, StoreError> {
+    let filter = user.map_or_else(Document::new, |user| doc! { "userId": user.as_str() });
+    let collection = mongo.collection(COLLECTION);
+    let found = collection
+        .find(filter)
+        .sort(doc! { "expiresAt": 1 })
+        .skip(offset.into())
+        .limit(limit.into())
+        .await?;
+    read_all(found).await
+}
+
+/// How many events wait for a customer.
+pub async fn count_of(mongo: &Mongo, user: &UserId) -> Result<u64, StoreError> {
+    let filter = doc! { "userId": user.as_str() };
+    Ok(mongo.collection(COLLECTION).count_documents(filter).await?)
+}
+
+/// The event that came from this place, if it still waits.
+pub async fn find(
+    mongo: &Mongo,
+    topic_id: &str,
+    partition: i32,
+    offset: i64,
+) -> Result<Option<SetAsideEvent>, StoreError> {
+    let id = doc! { "topicId": topic_id, "partition": partition, "offset": offset };
+    let found = mongo.collection(COLLECTION).find(doc! { "_id": id }).await?;
+    Ok(read_all(found).await?.pop())
 }
 
 /// The events whose time is over at `now`, at most `limit`.
@@ -172,7 +208,10 @@ async fn collect(
     if let Some(limit) = limit {
         find = find.limit(limit.into());
     }
-    let mut found = find.await?;
+    read_all(find.await?).await
+}
+
+async fn read_all(mut found: Cursor<Document>) -> Result<Vec<SetAsideEvent>, StoreError> {
     let mut events = Vec::new();
     while let Some(document) = found.try_next().await? {
         let event = read(&document).ok_or_else(|| StoreError::Corrupt {

@@ -25,5 +25,9 @@ pub async fn ensure(mongo: &Mongo) -> Result<(), StoreError> {
         .collection("operations_audit")
         .create_indexes([plain(doc! { "at": -1, "_id": -1 }), expiring()])
         .await?;
+    mongo
+        .collection(super::replays::COLLECTION)
+        .create_indexes([expiring()])
+        .await?;
     Ok(())
 }

@@ -103,7 +103,10 @@ pub(crate) fn header(name: &str, bytes: &[u8]) -> Shown {
     let lower = name.to_ascii_lowercase();
     let harmless = lower.starts_with("x-dead-letter-")
         || HARMLESS_HEADERS.contains(&lower.as_str())
-        || lower.strip_prefix("ce_").or_else(|| lower.strip_prefix("ce-")).is_some_and(|name| HARMLESS.contains(&name));
+        || lower
+            .strip_prefix("ce_")
+            .or_else(|| lower.strip_prefix("ce-"))
+            .is_some_and(|name| HARMLESS.contains(&name));
     match std::str::from_utf8(bytes) {
         Ok(text) if harmless => Shown::Text(text.chars().take(1000).collect()),
         Ok(text) => Shown::Text(shape(&text.chars().take(1000).collect::<String>())),
@@ -187,7 +190,9 @@ fn is_name(word: &str, after: &str) -> bool {
     !word.is_empty()
         && word.len() <= LONGEST_NAME
         && word.starts_with(|letter: char| letter.is_ascii_alphabetic() || matches!(letter, '_' | '$'))
-        && word.chars().all(|letter| letter.is_ascii_alphabetic() || matches!(letter, '_' | '$'))
+        && word
+            .chars()
+            .all(|letter| letter.is_ascii_alphabetic() || matches!(letter, '_' | '$'))
         && after.trim_start().starts_with(':')
 }
 

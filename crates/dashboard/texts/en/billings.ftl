@@ -1,0 +1,23 @@
+# Billings, and marking one as paid.
+billings-title = Billings
+billings-any = any
+billings-search = Search
+billings-empty = There is no billing here.
+billing-number = Billing number
+billing-user = Customer id
+billing-state = State
+billing-total = Total
+billing-service = Service
+billing-generated = Made out
+billing-due = Due
+billing-paid-at = Paid at
+billing-paid = paid
+billing-unpaid = unpaid
+billing-overdue = overdue
+billing-mark = Mark paid
+billing-mark-of = Mark billing { $id } paid
+billing-mark-question = Mark this billing as paid? Its payment date becomes now. The change is published like any other and cannot be taken back here.
+billing-marked = Billing { $id } is paid.
+billing-none = There is no billing { $id }.
+billing-paid-already = Billing { $id } is paid already.
+billing-changed = Billing { $id } was changed since the page was loaded. Look at it again before you mark it.

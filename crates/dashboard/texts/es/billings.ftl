@@ -1,0 +1,23 @@
+# Billings, and marking one as paid.
+billings-title = Facturas
+billings-any = cualquiera
+billings-search = Buscar
+billings-empty = Aquí no hay ninguna factura.
+billing-number = Número de factura
+billing-user = Id del cliente
+billing-state = Estado
+billing-total = Total
+billing-service = Servicio
+billing-generated = Emitida
+billing-due = Vence
+billing-paid-at = Pagada el
+billing-paid = pagada
+billing-unpaid = sin pagar
+billing-overdue = vencida
+billing-mark = Marcar pagada
+billing-mark-of = Marcar la factura { $id } como pagada
+billing-mark-question = ¿Marcar esta factura como pagada? La fecha de pago será ahora. El cambio se publica como cualquier otro y no se puede deshacer aquí.
+billing-marked = La factura { $id } está pagada.
+billing-none = No hay ninguna factura { $id }.
+billing-paid-already = La factura { $id } ya está pagada.
+billing-changed = La factura { $id } cambió desde que se cargó la página. Mírela otra vez antes de marcarla.

@@ -1,0 +1,23 @@
+# Billings, and marking one as paid.
+billings-title = Счета
+billings-any = любое
+billings-search = Найти
+billings-empty = Счетов здесь нет.
+billing-number = Номер счёта
+billing-user = ID клиента
+billing-state = Состояние
+billing-total = Сумма
+billing-service = Услуга
+billing-generated = Выставлен
+billing-due = Срок
+billing-paid-at = Оплачен
+billing-paid = оплачен
+billing-unpaid = не оплачен
+billing-overdue = просрочен
+billing-mark = Отметить оплату
+billing-mark-of = Отметить счёт { $id } оплаченным
+billing-mark-question = Отметить счёт оплаченным? Датой оплаты станет текущий момент. Изменение публикуется как любое другое, и отменить его здесь нельзя.
+billing-marked = Счёт { $id } оплачен.
+billing-none = Счёта { $id } нет.
+billing-paid-already = Счёт { $id } уже оплачен.
+billing-changed = Счёт { $id } изменился после загрузки страницы. Посмотрите на него ещё раз, прежде чем отмечать.

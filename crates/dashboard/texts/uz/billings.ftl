@@ -1,0 +1,23 @@
+# Billings, and marking one as paid.
+billings-title = Hisoblar
+billings-any = istalgan
+billings-search = Qidirish
+billings-empty = Bu yerda hisob yo‘q.
+billing-number = Hisob raqami
+billing-user = Mijoz ID
+billing-state = Holati
+billing-total = Summa
+billing-service = Xizmat
+billing-generated = Yozilgan
+billing-due = Muddati
+billing-paid-at = To‘langan vaqti
+billing-paid = to‘langan
+billing-unpaid = to‘lanmagan
+billing-overdue = muddati o‘tgan
+billing-mark = To‘landi deb belgilash
+billing-mark-of = { $id } hisobini to‘langan deb belgilash
+billing-mark-question = Hisob to‘langan deb belgilansinmi? To‘lov sanasi hozirgi vaqt bo‘ladi. O‘zgarish boshqalari kabi e’lon qilinadi va bu yerda qaytarib bo‘lmaydi.
+billing-marked = { $id } hisobi to‘landi.
+billing-none = { $id } hisobi yo‘q.
+billing-paid-already = { $id } hisobi allaqachon to‘langan.
+billing-changed = Sahifa yuklangandan keyin { $id } hisobi o‘zgardi. Belgilashdan oldin uni qayta ko‘ring.
