@@ -1,8 +1,19 @@
 //! How values are written so that JavaScript reads back what it would have written itself.
 
 use billwright_domain::{Money, StoredNumber};
-use bson::{Bson, DateTime, RawBsonRef, oid::ObjectId, raw::RawBson};
+use bson::{
+    Bson, DateTime, RawBsonRef,
+    oid::ObjectId,
+    raw::{RawBson, RawDocumentBuf},
+};
 use chrono::{TimeZone, Utc};
+
+/// An empty document with room for so many bytes: one that grows as it is written is copied again and again.
+pub fn document_with_room(bytes: usize) -> RawDocumentBuf {
+    let mut data = Vec::with_capacity(bytes);
+    data.extend_from_slice(RawDocumentBuf::new().as_bytes());
+    RawDocumentBuf::from_bytes(data).unwrap_or_default()
+}
 
 /// A number as Mongoose stores it: a 32-bit integer where it fits, else a double.
 pub fn number(number: StoredNumber) -> Bson {

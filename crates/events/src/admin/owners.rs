@@ -30,7 +30,7 @@ pub async fn owners(settings: &EventsSettings) -> Result<Vec<Owner>, AdminError>
             .fetch_group_list(Some(&settings.group_id), ANSWER_WITHIN)?;
         let mut owners = Vec::new();
         let group = groups.groups().iter().find(|group| group.name() == settings.group_id);
-        for member in group.into_iter().flat_map(|group| group.members()) {
+        for member in group.into_iter().flat_map(rdkafka::groups::GroupInfo::members) {
             for (topic, partition) in assigned(member.assignment().unwrap_or_default()) {
                 owners.push(Owner {
                     topic,

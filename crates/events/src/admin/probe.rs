@@ -75,7 +75,7 @@ pub async fn probe_dead_letters(settings: &EventsSettings, topic: &str) -> Resul
         .operation_timeout(Some(ANSWER_WITHIN))
         .validate_only(true);
     match admin.create_topics([&new], &options).await?.into_iter().next() {
-        Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists))) | Some(Ok(_)) | None => Ok(DeadLetterTopic::CanBeMade),
+        Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists)) | Ok(_)) | None => Ok(DeadLetterTopic::CanBeMade),
         Some(Err((_, code))) => Err(KafkaError::AdminOp(code).into()),
     }
 }

@@ -1,21 +1,22 @@
 //! `Customer.Created`: the user exists from now on, and gets the first billing, once per customer.
 
 use billwright_domain::{
-    UserId,
+    Given, UserId,
     billing::{FirstBillingDefaults, NewBilling},
     user::{NewUser, UserChange},
 };
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::{Customer, Effect, given_fields};
+use super::{Customer, Effect};
 use crate::invalid::Invalid;
 
 /// The event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Created {
     user: NewUser,
-    given: UserChange,
+    /// Whether it says if the user is active, rather than leaving that to the default.
+    tells_activity: bool,
     first_billing: NewBilling,
 }
 
@@ -30,7 +31,7 @@ impl Created {
     ) -> Result<Self, Invalid> {
         let user = NewUser::from_json(payload)?;
         Ok(Self {
-            given: given_fields(payload)?,
+            tells_activity: payload.get("isActive").is_some_and(|told| !told.is_null()),
             first_billing: NewBilling::first(&user.user_id, payload, defaults, now)?,
             user,
         })
@@ -43,12 +44,25 @@ impl Created {
     /// Makes the user, or sets the given fields of one that is there.
     pub(super) fn apply(&self, customer: &mut Customer) -> Effect {
         if customer.is_known() {
-            customer.change(&self.given);
+            customer.change(&self.given());
         } else {
             customer.create(&self.user);
         }
         customer.bill_first(&self.first_billing);
         Effect::Applied
+    }
+
+    /// The fields that it gives.
+    fn given(&self) -> UserChange {
+        fn given<T: Clone>(field: Option<&T>) -> Given<T> {
+            field.map_or(Given::Absent, |value| Given::Value(value.clone()))
+        }
+        UserChange {
+            address: given(self.user.address.as_ref()),
+            phone: given(self.user.phone.as_ref()),
+            is_active: given(self.tells_activity.then_some(&self.user.is_active)),
+            user_id: Given::Absent,
+        }
     }
 }
 
@@ -76,16 +90,36 @@ mod tests {
                 json!({"userId": "c", "address": {"city": "Cali"}, "totalInvoice": 1}),
             ),
             (Updated::TYPE, json!({"userId": "c", "isActive": false})),
-            (Created::TYPE, json!({"userId": "c", "totalInvoice": 2})),
+            (
+                Created::TYPE,
+                json!({"userId": "c", "totalInvoice": 2, "isActive": null, "address": null}),
+            ),
         ]);
         let UserWrite::Insert(user) = customer.user else {
             panic!("not created")
         };
+        // What it leaves to the defaults or gives as `null` stays as it was.
         assert!(!user.is_active && user.address.is_some());
         assert_eq!(
             customer.first_billing.unwrap().total_invoice,
             Some(billwright_domain::Money::whole(1))
         );
+    }
+
+    #[test]
+    fn repeated_it_sets_what_it_gives() {
+        let (customer, _) = after(&[
+            (Created::TYPE, json!({"userId": "c", "address": {"city": "Cali"}})),
+            (
+                Created::TYPE,
+                json!({"userId": "c", "address": {"city": "Pasto"}, "phone": {"phoneNumber": 3}, "isActive": "false"}),
+            ),
+        ]);
+        let UserWrite::Insert(user) = customer.user else {
+            panic!("not created")
+        };
+        assert_eq!(user.address.unwrap().city.as_deref(), Some("Pasto"));
+        assert!(user.phone.is_some() && !user.is_active);
     }
 
     #[test]

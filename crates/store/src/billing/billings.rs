@@ -18,9 +18,12 @@ use crate::values;
 /// The collection's name.
 pub const COLLECTION: &str = "billings";
 
+/// What most documents fit into, in bytes.
+const USUAL_SIZE: usize = 384;
+
 /// A new billing's document, as the historical service's model would have written it at `now`.
 pub fn document(billing: &NewBilling, number: &BillingId, id: ObjectId, now: DateTime<Utc>) -> RawDocumentBuf {
-    let mut document = RawDocumentBuf::new();
+    let mut document = values::document_with_room(USUAL_SIZE);
     document.append(cstr!("_id"), id);
     document.append(cstr!("userId"), billing.user_id.as_str());
     document.append(cstr!("billingId"), number.as_str());

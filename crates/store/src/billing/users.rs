@@ -16,14 +16,22 @@ use crate::values;
 /// The collection's name.
 pub const COLLECTION: &str = "users";
 
+/// What most documents fit into, in bytes.
+const USUAL_SIZE: usize = 384;
+
 /// A new user's document, as the historical service's model would have written it at `now`.
 pub fn document(user: &NewUser, id: ObjectId, now: DateTime<Utc>) -> RawDocumentBuf {
-    let mut document = RawDocumentBuf::new();
+    let mut document = values::document_with_room(USUAL_SIZE);
     document.append(cstr!("_id"), id);
     document.append(cstr!("userId"), user.user_id.as_str());
-    let address: Option<RawDocumentBuf> = user.address.as_ref().map(|parts| address_parts(parts).collect());
-    if let Some(address) = address.filter(|parts| !parts.is_empty()) {
-        document.append(cstr!("address"), address);
+    if let Some(parts) = &user.address {
+        let mut address = values::document_with_room(USUAL_SIZE);
+        for (name, part) in address_parts(parts) {
+            address.append(name, part);
+        }
+        if !address.is_empty() {
+            document.append(cstr!("address"), address);
+        }
     }
     if let Some(parts) = &user.phone {
         document.append(cstr!("phone"), raw_phone(parts));

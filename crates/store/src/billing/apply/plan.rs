@@ -82,7 +82,7 @@ impl Plan {
             return;
         }
         let id = customer.user_id.as_str();
-        let mut fields = RawDocumentBuf::new();
+        let mut fields = values::document_with_room(128);
         if before.revision == 0 {
             fields.append(cstr!("_id"), id);
         }
