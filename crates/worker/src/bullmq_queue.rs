@@ -11,7 +11,7 @@
 //! | `WorkerEvent::Stalled` is never sent | [`follower`]: stalls are taken from the event stream |
 //! | 15 s of pause after a Redis error, 40 s of start without Redis | [`worker`]: 1 s, and PING before the start |
 //! | an idle `close` waits for the blocking call, for 5 s where jobs are delayed | [`worker`]: the marker wakes it |
-//! | TLS panics without a rustls provider | [`connection`]: `ring` is installed |
+//! | TLS panics without a rustls provider, and trusts built-in authorities alone | `redis_trust`: `ring` is installed, the system's are handed over |
 //! | `RateLimited` without a limiter retries at once | [`worker`]: a limiter with a huge maximum |
 //! | backoff jitter and `keepLogs` are ignored, exponents overflow | [`job`], `retry_policy`: our own backoff, through delayed |
 //! | a lost lock is not reported | `guard`: leases in MongoDB are asked before every effect |

@@ -15,6 +15,7 @@ mod maintenance;
 mod notify;
 mod once;
 mod queue_watch;
+mod redis_trust;
 mod retry_policy;
 mod runner;
 mod saga;
@@ -24,8 +25,8 @@ mod supervisor;
 mod telegram_sender;
 mod write_once;
 
-pub use bullmq_queue::connection::install_tls_provider;
 pub use queue_watch::{QueueSight, QueueWatch};
+pub use redis_trust::install_tls_provider;
 pub use retry_policy::RetryPolicy;
 pub use settings::{Checkpoint, RedisSettings, WorkerSettings};
 pub use stored_login::IntegrationTokenStore;

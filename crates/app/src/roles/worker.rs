@@ -17,7 +17,7 @@ use billwright_store::{
 };
 use billwright_trace_context::TraceContext;
 use billwright_worker::{IntegrationTokenStore, RedisSettings, WorkerSettings};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 use super::Running;
@@ -157,7 +157,8 @@ fn continue_trace(headers: &mut HeaderMap) {
 }
 
 fn redis_client(redis: &RedisConfig) -> anyhow::Result<redis::Client> {
-    redis::Client::open(redis.url.expose_secret()).context("the Redis address cannot be used")
+    let settings = RedisSettings { url: redis.url.clone() };
+    settings.client().context("the Redis address cannot be used")
 }
 
 /// The token and the shop from the environment, or else from the active `integrations` document.

@@ -5,11 +5,9 @@ use std::{collections::HashMap, time::Duration};
 use billwright_store::billz::operation_log::redacted;
 use bullmq::{
     Error, Job, JobOptions, Queue, QueueOptions,
-    options::RedisConnectionOptions,
     types::{BackoffStrategy, RetryOptions},
 };
 use redis::AsyncCommands;
-use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -280,7 +278,7 @@ impl QueueAdmin {
         // The library takes 40 s to notice that Redis is away.
         link.ping().await.map_err(AdminError::Unreachable)?;
         let options = QueueOptions {
-            connection: RedisConnectionOptions::new().url(address.redis.url.expose_secret()),
+            connection: address.redis.for_library(),
             prefix: address.prefix.clone(),
             ..QueueOptions::default()
         };

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use bullmq::{QueueKeys, options::RedisConnectionOptions};
+use bullmq::QueueKeys;
 use redis::{
     AsyncConnectionConfig, Client,
     aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection},
 };
-use secrecy::ExposeSecret;
 
-use crate::{RedisSettings, WorkerSettings};
+use crate::RedisSettings;
 
 /// How long a command may take before Redis counts as away.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -35,8 +34,7 @@ impl std::fmt::Debug for RedisLink {
 impl RedisLink {
     /// Prepares a connection that is opened at the first command. Fails only for an address that is none.
     pub(crate) fn new(redis: &RedisSettings, queue: &str, prefix: &str) -> Result<Self, redis::RedisError> {
-        install_tls_provider();
-        let client = Client::open(redis.url.expose_secret())?;
+        let client = redis.client()?;
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(PATIENCE))
             .set_response_timeout(Some(PATIENCE))
@@ -96,13 +94,16 @@ impl RedisLink {
     }
 }
 
+const WRONG_LOGIN: &str = "Redis does not accept the user name or password: correct REDIS_PASSWORD (and REDIS_USERNAME, if \
+                           it is set), or those in REDIS_URL";
+
 /// What a person should know about a Redis error; the address with its password is never part of it.
 pub(crate) fn explain(error: &redis::RedisError) -> String {
     match error.code() {
         Some("NOAUTH") => "Redis wants a password: set REDIS_PASSWORD, or put it into REDIS_URL".to_owned(),
-        Some("WRONGPASS") => "Redis does not accept the user name or password: correct REDIS_PASSWORD (and \
-                              REDIS_USERNAME, if it is set), or those in REDIS_URL"
-            .to_owned(),
+        Some("WRONGPASS") => WRONG_LOGIN.to_owned(),
+        // The client says it in its own words, without Redis's code.
+        _ if error.kind() == redis::ErrorKind::AuthenticationFailed => WRONG_LOGIN.to_owned(),
         Some("NOPERM") => format!(
             "the Redis user lacks a right: {}",
             error.detail().unwrap_or("see its ACL")
@@ -112,14 +113,4 @@ pub(crate) fn explain(error: &redis::RedisError) -> String {
         _ if error.is_connection_refusal() => "connection refused: is Redis running at this address?".to_owned(),
         _ => error.to_string(),
     }
-}
-
-/// How the library reaches the same Redis.
-pub(super) fn options(settings: &WorkerSettings) -> RedisConnectionOptions {
-    RedisConnectionOptions::new().url(settings.redis.url.expose_secret())
-}
-
-/// `rediss://` needs a rustls provider, and panics without one. Installing it twice does nothing.
-pub fn install_tls_provider() {
-    let _there_already = rustls::crypto::ring::default_provider().install_default();
 }

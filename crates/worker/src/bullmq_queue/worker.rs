@@ -11,7 +11,7 @@ use std::{
 use bullmq::{Error, Job, Queue, QueueOptions, RateLimiterOptions, Worker, WorkerOptions, worker::WorkerEvent};
 use serde_json::Value;
 
-use super::{QueuedJob, RedisLink, connection, job::TakenIn};
+use super::{QueuedJob, RedisLink, job::TakenIn};
 use crate::WorkerSettings;
 
 /// How a job ended.
@@ -58,7 +58,7 @@ impl QueueWorker {
         let queue = Queue::with_options(
             &settings.queue,
             QueueOptions {
-                connection: connection::options(settings),
+                connection: settings.redis.for_library(),
                 prefix: settings.prefix.clone(),
                 ..QueueOptions::default()
             },
@@ -67,7 +67,7 @@ impl QueueWorker {
         .map_err(|error| error.to_string())?;
         let queue = Arc::new(queue);
         let options = WorkerOptions::new()
-            .connection(connection::options(settings))
+            .connection(settings.redis.for_library())
             .prefix(&settings.prefix)
             .name(&settings.name)
             .concurrency(settings.concurrency)

@@ -94,6 +94,8 @@ impl Operation for AddItem {
                 return Err(error);
             }
         };
+        // After an earlier attempt it is not known whether what others noted holds this line already.
+        let known = known.filter(|_| !began_earlier);
         let lines = added.lines.or_else(|| known.map(|lines| with_line(lines, &self.line)));
         let memory = lines.map_or_else(Document::new, |lines| doc! { "lines": stored(&lines) });
         attempt.guard.remember(&lease_key, memory).await;

@@ -17,6 +17,7 @@ mod notifications;
 mod overtaking;
 mod payloads;
 mod recovery;
+mod redis_access;
 mod refusals;
 mod retries;
 mod saga;

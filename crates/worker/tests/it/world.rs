@@ -98,7 +98,7 @@ impl World {
         let name = format!("test_worker_{unique}");
         let mongo = open_mongo(&uri, &name).await;
         let client = mongodb::Client::with_uri_str(&uri).await.unwrap();
-        let redis = redis::Client::open(redis_url.as_str()).unwrap();
+        let redis = redis_client(&redis_url);
         let patient = redis::AsyncConnectionConfig::new().set_response_timeout(Some(DEADLINE));
         Self {
             sandbox: Arc::new(Sandbox::start(settings).await.unwrap()),
@@ -116,7 +116,7 @@ impl World {
 
     /// The same world after its Redis was away.
     pub(crate) async fn reconnected(self) -> Self {
-        let redis = redis::Client::open(self.redis_url.as_str()).unwrap();
+        let redis = redis_client(&self.redis_url);
         let patient = redis::AsyncConnectionConfig::new().set_response_timeout(Some(DEADLINE));
         Self {
             redis: redis
@@ -349,6 +349,13 @@ pub(crate) async fn open_mongo(uri: &str, database: &str) -> Mongo {
         max_pool_size: 20,
     };
     Mongo::open(&settings).await.unwrap()
+}
+
+fn redis_client(url: &str) -> redis::Client {
+    let settings = RedisSettings {
+        url: url.to_owned().into(),
+    };
+    settings.client().unwrap()
 }
 
 /// Settings that make a test quick.
