@@ -3,9 +3,11 @@
 //! Documents are written so that the historical services' Mongoose models read them unchanged: see [`values`].
 
 mod abandoned;
+pub mod alerts;
 pub mod billing;
 pub mod billz;
 mod database;
+mod diagnosis;
 mod error;
 pub mod json;
 pub mod operations;
@@ -13,5 +15,6 @@ pub mod values;
 
 pub use abandoned::end_abandoned_transactions;
 pub use database::{ConnectionFacts, Mongo, MongoSettings, Topology};
+pub use diagnosis::MongoFacts;
 pub use error::StoreError;
 pub use mongodb::bson;
