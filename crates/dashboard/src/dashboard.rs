@@ -14,6 +14,7 @@ use crate::{
     guard::login_limit::LoginLimit,
     live::Live,
     router,
+    sales::Sales,
     section::{Needs, Trouble, configured},
     session::{SessionKeyProblem, Sessions},
     settings::DashboardSettings,
@@ -33,6 +34,7 @@ struct Inner {
     billings: Option<BillingStore>,
     broker: Option<Broker>,
     live: Live,
+    sales: Sales,
 }
 
 impl std::fmt::Debug for Dashboard {
@@ -63,6 +65,7 @@ impl Dashboard {
             login_limit: LoginLimit::default(),
             audit: sources.operations_database().map(Audit::new),
             live: Live::new(sources.clone()),
+            sales: Sales::new(sources.billz.clone(), Arc::clone(&sources.clock)),
             billings: billings(&sources),
             broker: broker(&sources),
             settings,
@@ -107,6 +110,11 @@ impl Dashboard {
 
     pub(crate) fn live(&self) -> &Live {
         &self.0.live
+    }
+
+    /// Sales as Billz shows them.
+    pub(crate) fn sales(&self) -> &Sales {
+        &self.0.sales
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {

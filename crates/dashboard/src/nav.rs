@@ -21,6 +21,16 @@ pub(crate) const NAV: &[NavEntry] = &[
         label: || Text::of("overview-title"),
     },
     NavEntry {
+        page: "jobs",
+        href: "/dashboard/jobs",
+        label: || Text::of("jobs-title"),
+    },
+    NavEntry {
+        page: "orders",
+        href: "/dashboard/orders",
+        label: || Text::of("orders-title"),
+    },
+    NavEntry {
         page: "customers",
         href: "/dashboard/customers",
         label: || Text::of("customers-title"),

@@ -7,7 +7,8 @@ use crate::{
     dashboard::Dashboard,
     live,
     pages::{
-        audit, billings, customer, customers, dead_letters, events, login, overview, set_aside,
+        audit, billings, customer, customers, dead_letters, events, job, jobs, jobs_bulk, jobs_history, jobs_search,
+        login, order, orders, overview, set_aside,
     },
     routes::Routes,
     text::Text,
@@ -22,6 +23,13 @@ pub(crate) fn router(dashboard: &Dashboard) -> Router {
         .open("/assets/{name}", assets::serve)
         // For those who may look.
         .page("", overview::show)
+        .page("/jobs", jobs::show)
+        .page("/jobs/history", jobs_history::show)
+        .page("/jobs/search", jobs_search::show)
+        .page("/jobs/bulk", jobs_bulk::preview)
+        .page("/job/{id}", job::show)
+        .page("/orders", orders::show)
+        .page("/order/{id}", order::show)
         .page("/audit", audit::show)
         .page("/customers", customers::show)
         .page("/customer", customer::show)
@@ -66,5 +74,12 @@ pub(crate) fn router(dashboard: &Dashboard) -> Router {
             "dead-letters.replay",
             dead_letters::replay,
         )
+        .dangerous("/job/{id}/retry", "job.retry", job::question::retry, job::retry)
+        .dangerous("/job/{id}/run-now", "job.run-now", job::question::run_now, job::run_now)
+        .dangerous("/job/{id}/promote", "job.promote", job::question::promote, job::promote)
+        .dangerous("/job/{id}/remove", "job.remove", job::question::remove, job::remove)
+        .dangerous("/job/{id}/reopen", "job.retry-from-step", job::question::reopen, job::reopen)
+        .dangerous("/jobs/bulk", "jobs.bulk", jobs_bulk::question, jobs_bulk::act)
+        .dangerous("/order/{id}/reconcile", "order.reconcile", order::question, order::reconcile)
         .finish()
 }

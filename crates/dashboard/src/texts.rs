@@ -28,8 +28,12 @@ pages![
     "customers",
     "dead_letters",
     "events",
+    "job",
+    "jobs",
     "layout",
     "login",
+    "order",
+    "orders",
     "overview",
     "set_aside",
 ];

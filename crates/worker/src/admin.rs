@@ -3,16 +3,20 @@
 
 use std::time::Duration;
 
-use billwright_domain::{CorrelationId, ShopId};
+use billwright_domain::{CorrelationId, Phone, ShopId};
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+pub mod saga;
+
 pub use crate::bullmq_queue::admin::{
     AdminError, EnqueueOptions, JobCounts, JobEnd, JobList, JobState, JobSummary, JobView, QueueAddress, QueueAdmin,
+    browse::{Browsed, JobFilter, Matching, Wanted},
+    run_now::Standing,
 };
 use crate::{
-    envelope::Envelope,
+    envelope::{Envelope, operation_key},
     jobs::{Defaults, Job},
 };
 
@@ -74,6 +78,21 @@ pub fn check(kind: &str, payload: &Value) -> Result<(), AdminError> {
             "the payload of {kind} is wrong: {problems}"
         ))),
     }
+}
+
+/// What stands for a phone number in `job_attempts`; the number itself stands nowhere.
+pub fn phone_hash(phone: &Phone) -> String {
+    crate::attempt_record::phone_hash(phone)
+}
+
+/// The key under which the ledger knows what a job with this data does; `None` for data that names no operation.
+pub fn operation_of(data: &Value) -> Option<String> {
+    let envelope = Envelope::read(data).ok()?;
+    Some(operation_key(
+        &envelope.correlation_id?,
+        &envelope.kind,
+        &envelope.payload,
+    ))
 }
 
 /// Waits until a job has ended.

@@ -7,8 +7,8 @@ use billwright_domain::{Clock, ShopId};
 use billwright_store::{
     Mongo,
     billz::{
-        cards::Cards, clients::Clients, leases::Leases, operation_log::OperationLog, operations::Operations,
-        order_sagas::OrderSagas, orders::Orders, sale_claims::SaleClaims, sellers::Sellers,
+        cards::Cards, clients::Clients, job_attempts::JobAttempts, leases::Leases, operation_log::OperationLog,
+        operations::Operations, order_sagas::OrderSagas, orders::Orders, sale_claims::SaleClaims, sellers::Sellers,
     },
 };
 use chrono::{NaiveDateTime, TimeDelta};
@@ -26,6 +26,7 @@ pub(crate) struct Context {
     pub(crate) sellers: Sellers,
     pub(crate) log: OperationLog,
     pub(crate) operations: Operations,
+    pub(crate) attempts: JobAttempts,
     pub(crate) sagas: OrderSagas,
     pub(crate) sale_claims: SaleClaims,
     pub(crate) leases: Leases,
@@ -57,6 +58,7 @@ impl Context {
             sellers: Sellers::new(mongo),
             log: OperationLog::new(mongo),
             operations: Operations::new(mongo),
+            attempts: JobAttempts::new(mongo),
             sagas: OrderSagas::new(mongo),
             sale_claims: SaleClaims::new(mongo),
             leases: Leases::new(mongo),

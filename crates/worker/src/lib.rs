@@ -4,6 +4,7 @@
 //! sure that it takes effect once, the file in [`jobs`] does it, through [`write_once`] wherever an answer can be lost.
 
 pub mod admin;
+mod attempt_record;
 mod bullmq_queue;
 mod context;
 mod drafts;

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use billwright_connectors::billz::CallContext;
+use billwright_connectors::billz::{CallContext, CallLog};
 use billwright_domain::CorrelationId;
 use billwright_store::billz::{
     operation_log::{LogEntry, redacted},
@@ -19,6 +19,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
+    attempt_record,
     bullmq_queue::{Disposition, QueuedJob},
     context::Context,
     envelope::{Envelope, Identity, operation_key},
@@ -172,11 +173,15 @@ impl Runner {
             context.lease_length,
             &self.given_up,
         );
-        let calls = context.billz.calls(CallContext {
-            correlation_id: decoded.correlation_id.clone(),
-            urgency: decoded.job.urgency(),
-            cancel: guard.lost().clone(),
-        });
+        let (log, began_at) = (CallLog::default(), context.clock.now());
+        let calls = context
+            .billz
+            .calls(CallContext {
+                correlation_id: decoded.correlation_id.clone(),
+                urgency: decoded.job.urgency(),
+                cancel: guard.lost().clone(),
+            })
+            .recorded_in(&log);
         let key = operation_key(&decoded.correlation_id, decoded.job.kind(), &decoded.payload);
         let is_last = queued.failures() + 1 >= context.retry.attempts_for(queued.options.retries);
         let mut attempt = Attempt {
@@ -205,6 +210,21 @@ impl Runner {
             self.once(queued, decoded, &guard, attempt, &key).await
         };
         guard.release().await;
+        let record = attempt_record::Record {
+            job_id: queued.id(),
+            kind: decoded.job.kind(),
+            correlation_id: decoded.correlation_id.as_str(),
+            operation: &key,
+            order_id: decoded.job.order_id(),
+            payload: &decoded.payload,
+            number: queued.failures() + 1,
+            is_last,
+            began_at,
+            ended_at: context.clock.now(),
+            calls: &log,
+            result: &result,
+        };
+        attempt_record::write(&context.attempts, record).await;
         result
     }
 

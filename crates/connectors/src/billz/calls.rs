@@ -5,9 +5,10 @@ use billwright_domain::{
 };
 use chrono::{NaiveDate, NaiveDateTime};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::{
-    Billz, BillzError, CallContext, Cart, Sale, SaleState, SaleSummary,
+    Billz, BillzError, CallContext, CallLog, CallRecord, Cart, Sale, SaleState, SaleSummary,
     answer::{Effect, unreadable},
     request::Call,
     wire,
@@ -19,6 +20,7 @@ use crate::redact;
 pub struct BillzCalls {
     billz: Billz,
     context: CallContext,
+    log: Option<CallLog>,
 }
 
 /// A client to be created.
@@ -71,7 +73,18 @@ const MOST_PAGES: usize = 10;
 
 impl BillzCalls {
     pub(super) fn new(billz: Billz, context: CallContext) -> Self {
-        Self { billz, context }
+        Self {
+            billz,
+            context,
+            log: None,
+        }
+    }
+
+    /// The same, and every call is written down in `log`.
+    #[must_use]
+    pub fn recorded_in(mut self, log: &CallLog) -> Self {
+        self.log = Some(log.clone());
+        self
     }
 
     pub(super) fn billz(&self) -> &Billz {
@@ -83,7 +96,17 @@ impl BillzCalls {
         call: Call,
         read: impl Fn(Value) -> Result<T, BillzError>,
     ) -> Result<T, BillzError> {
-        self.billz.call(&self.context, call, read).await
+        let (name, at, began) = (call.name, self.billz.clock().now(), Instant::now());
+        let outcome = self.billz.call(&self.context, call, read).await;
+        if let Some(log) = &self.log {
+            log.note(CallRecord {
+                call: name,
+                outcome: outcome.as_ref().map_or_else(BillzError::outcome, |_| "ok"),
+                at,
+                took: began.elapsed(),
+            });
+        }
+        outcome
     }
 
     /// The client with this phone number (`GET /v1/client`). Whether Billz's filter is exact is not documented, so that

@@ -6,6 +6,7 @@
 
 mod answer;
 mod auth;
+mod call_log;
 mod calls;
 mod client;
 mod error;
@@ -17,6 +18,7 @@ mod settings;
 mod token_store;
 mod wire;
 
+pub use call_log::{CallLog, CallRecord};
 pub use calls::{BillzCalls, Draft, Line, NewClient, OrderQuery};
 pub use client::{Billz, CallContext};
 pub use error::{BillzError, ErrorClass, RefusalCode};

@@ -2,5 +2,10 @@
 
 mod browser;
 mod guard;
+mod job;
+mod jobs;
+mod orders;
 mod overview;
+mod shop;
 mod test_dashboard;
+mod volume;

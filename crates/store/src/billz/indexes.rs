@@ -65,6 +65,16 @@ fn wanted() -> Vec<Wanted> {
     }
     wanted.push(plain("operations", doc! { "type": 1, "state": 1, "updatedAt": -1 }));
     wanted.push(plain("order_sagas", doc! { "state": 1, "updatedAt": 1 }));
+    // What people look through.
+    wanted.push(plain("operations", doc! { "type": 1, "updatedAt": -1 }));
+    wanted.push(plain("operations", doc! { "state": 1, "updatedAt": -1 }));
+    wanted.push(plain("job_attempts", doc! { "jobId": 1, "beganAt": -1 }));
+    wanted.push(plain("job_attempts", doc! { "phoneHash": 1, "beganAt": -1 }));
+    wanted.push(plain("order_sagas", doc! { "jobId": 1 }));
+    wanted.push(plain("clients", doc! { "phone": 1 }));
+    wanted.push(plain("orders", doc! { "isPaid": 1, "createdAt": -1 }));
+    wanted.push(plain("orders", doc! { "billzId": 1, "createdAt": -1 }));
+    wanted.push(plain("orders", doc! { "billzError": 1 }));
     wanted.push(plain("notifications", doc! { "state": 1, "due": 1 }));
     wanted.push(plain("notifications", doc! { "fold": 1, "takenAt": -1 }));
     wanted.push(Wanted {
@@ -72,7 +82,7 @@ fn wanted() -> Vec<Wanted> {
         partial: Some(doc! { "state": "waiting", "fold": { "$exists": true } }),
         ..plain("notifications", doc! { "fold": 1 })
     });
-    for collection in ["operations", "order_sagas", "leases", "sale_claims", "notifications"] {
+    for collection in ["operations", "job_attempts", "order_sagas", "leases", "sale_claims", "notifications"] {
         wanted.push(Wanted {
             expires: true,
             ..plain(collection, doc! { "expiresAt": 1 })

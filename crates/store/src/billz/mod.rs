@@ -1,14 +1,17 @@
 //! The worker's database: `orders`, `cards`, `clients`, `users` (sellers), `integrations`, `logs`, and what Billwright
-//! keeps beside them (`operations`, `order_sagas`, `leases`, `sale_claims`, `notifications`).
+//! keeps beside them (`operations`, `job_attempts`, `order_sagas`, `leases`, `sale_claims`, `notifications`).
 
 pub mod cards;
 pub mod clients;
 pub mod indexes;
 pub mod integrations;
+pub mod job_attempts;
 pub mod leases;
+pub mod ledger;
 pub mod notifications;
 pub mod operation_log;
 pub mod operations;
+pub mod order_documents;
 pub mod order_sagas;
 pub mod orders;
 pub mod sale_claims;
@@ -42,6 +45,16 @@ pub fn bson_of_json(value: &Value) -> Bson {
             }
             Bson::Document(document)
         }
+    }
+}
+
+/// A whole number, however wide it was stored; 0 for anything else.
+fn whole(value: Option<&Bson>) -> i64 {
+    match value {
+        Some(Bson::Int32(number)) => i64::from(*number),
+        Some(Bson::Int64(number)) => *number,
+        Some(Bson::Double(number)) => whole_of_double(*number).map_or(0, i64::from),
+        _ => 0,
     }
 }
 

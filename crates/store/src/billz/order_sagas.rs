@@ -185,6 +185,17 @@ impl OrderSagas {
         found.map(read).transpose()
     }
 
+    /// The journal that this job drives, only to look at.
+    pub async fn of_job(&self, job_id: &str) -> Result<Option<Saga>, StoreError> {
+        let found = self
+            .0
+            .collection("order_sagas")
+            .find_one(doc! { "jobId": job_id })
+            .sort(doc! { "updatedAt": -1 })
+            .await?;
+        found.map(read).transpose()
+    }
+
     /// Journals that nobody may be working on: those whose compensation is due, and those on their way that have not
     /// moved for `idle`. At most `limit`.
     pub async fn neglected(&self, idle: Duration, limit: i64) -> Result<Vec<Saga>, StoreError> {

@@ -1,5 +1,8 @@
 //! What a person does with the queue, in the library's terms.
 
+pub(crate) mod browse;
+pub(crate) mod run_now;
+
 use std::{collections::HashMap, time::Duration};
 
 use billwright_store::billz::operation_log::redacted;
