@@ -108,6 +108,7 @@ async fn note_boundaries(output: ChildStdout, boundaries: Arc<Mutex<HashMap<Stri
 }
 
 #[test]
+#[expect(clippy::exit, reason = "nothing but this ends a process whose workers never stop")]
 #[ignore = "it is the body of the process that other tests start and kill"]
 fn the_process_of_workers() {
     let mut line = String::new();

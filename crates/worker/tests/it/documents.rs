@@ -58,7 +58,7 @@ async fn phone_numbers_and_names_stand_nowhere_but_with_the_client() {
 async fn an_order_says_what_was_paid_whatever_a_later_job_asks_for() {
     let world = World::new().await;
     let worker = world.start();
-    let client = world.client(998_901_112_233.0, Some("client-1")).await;
+    let client = world.client(998_901_112_233.0, None).await;
     let placed = world.run("PLACE_ORDER", order("1", client)).await.value();
     for amount in [225, 300] {
         let payment = json!({"orderId": placed["billzOrderId"], "cardId": "card123", "totalPrice": amount});

@@ -262,15 +262,12 @@ async fn placement(world: &World, scenario: Scenario, number: u64) -> Value {
     world.collection("users").insert_one(user).await.unwrap();
     let mut payload = order(&format!("case-{number}"), client);
     payload["createdBy"] = json!(seller.to_hex());
-    match scenario {
-        Scenario::TakeBack => {
-            payload["products"][1]["productID"] = json!(SCARCE_PRODUCT_ID);
-            payload["products"][1]["qty"] = json!(2);
-        }
-        _ => {
-            payload["discountAmount"] = json!(25);
-            payload["totalPrice"] = json!(200);
-        }
+    if scenario == Scenario::TakeBack {
+        payload["products"][1]["productID"] = json!(SCARCE_PRODUCT_ID);
+        payload["products"][1]["qty"] = json!(2);
+    } else {
+        payload["discountAmount"] = json!(25);
+        payload["totalPrice"] = json!(200);
     }
     if scenario == Scenario::Pay {
         payload["isPaid"] = json!(true);

@@ -103,9 +103,7 @@ async fn each_write_takes_effect_once_whatever_becomes_of_its_answer() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_is_placed_once_whatever_becomes_of_any_answer() {
     let world = World::new().await;
-    let worker = world.start();
-    let mut number = 0;
-    for call in [
+    let calls = [
         "create_client",
         "create_order",
         "attach_customer",
@@ -113,46 +111,58 @@ async fn an_order_is_placed_once_whatever_becomes_of_any_answer() {
         "discount",
         "park",
         "pay",
-    ] {
-        for fault in losses() {
-            number += 1;
-            let client = world.client(998_910_000_000.0 + f64::from(number), None).await;
-            let mut payload = order(&number.to_string(), client);
-            payload["discountAmount"] = json!(25);
-            payload["totalPrice"] = json!(200);
-            if call == "pay" {
-                payload["isPaid"] = json!(true);
-                payload["cardId"] = json!("card123");
-            }
-            world.sandbox.faults().next(call, fault.clone());
-            let placed = world.run("PLACE_ORDER", payload).await.value();
-            let ledger = world.sandbox.ledger();
-            let sale = ledger.order(placed["billzOrderId"].as_str().unwrap()).unwrap();
-            let expected = if call == "pay" {
-                OrderState::Paid
-            } else {
-                OrderState::Parked
-            };
-            assert_eq!(
-                (sale.state, sale.total),
-                (expected, Decimal::from(200)),
-                "{call} {fault:?}"
-            );
-            assert_eq!(
-                sale.lines.iter().map(|line| line.quantity).sum::<Decimal>(),
-                Decimal::from(4),
-                "{call} {fault:?}"
-            );
-            assert_eq!(
-                ledger.live_orders().len(),
-                usize::try_from(number).unwrap(),
-                "{call} {fault:?}: a stray sale"
-            );
-            assert_eq!(placed.get("alreadyPlaced"), Some(&Value::Bool(false)));
+    ];
+    // Each call at the same time as the others, with a queue and a Billz of its own.
+    let mut runs = Vec::new();
+    for (number, call) in (0..).zip(calls) {
+        let settings = SandboxSettings {
+            seed: number + 1,
+            ..SandboxSettings::default()
+        };
+        let world = world.beside(call, settings).await;
+        runs.push(place_with_lost_answers(world, call, number * 10));
+    }
+    futures_util::future::join_all(runs).await;
+    world.end().await;
+}
+
+async fn place_with_lost_answers(world: World, call: &'static str, mut number: u64) {
+    let worker = world.start();
+    for (placed_before, fault) in losses().into_iter().enumerate() {
+        number += 1;
+        let phone = 998_910_000_000 + number;
+        let client = world.client(phone.to_string().parse().unwrap(), None).await;
+        let mut payload = order(&number.to_string(), client);
+        payload["discountAmount"] = json!(25);
+        payload["totalPrice"] = json!(200);
+        if call == "pay" {
+            payload["isPaid"] = json!(true);
+            payload["cardId"] = json!("card123");
         }
+        world.sandbox.faults().next(call, fault.clone());
+        let placed = world.run("PLACE_ORDER", payload).await.value();
+        let ledger = world.sandbox.ledger();
+        let sale = ledger.order(placed["billzOrderId"].as_str().unwrap()).unwrap();
+        let expected = if call == "pay" {
+            OrderState::Paid
+        } else {
+            OrderState::Parked
+        };
+        assert_eq!(
+            (sale.state, sale.total),
+            (expected, Decimal::from(200)),
+            "{call} {fault:?}"
+        );
+        let quantity: Decimal = sale.lines.iter().map(|line| line.quantity).sum();
+        assert_eq!(quantity, Decimal::from(4), "{call} {fault:?}");
+        assert_eq!(
+            ledger.live_orders().len(),
+            placed_before + 1,
+            "{call} {fault:?}: a stray sale"
+        );
+        assert_eq!(placed.get("alreadyPlaced"), Some(&Value::Bool(false)));
     }
     worker.stop().await;
-    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,8 +1,9 @@
 //! The worker against real Redis, real MongoDB, and the sandbox over real HTTP.
 
 #![expect(
+    clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "the functions that several tests share may panic as tests do"
+    reason = "the functions that several tests share may panic and print as tests do"
 )]
 
 mod admin;
