@@ -26,7 +26,7 @@ pub(crate) fn current() -> Option<CorrelationId> {
 }
 
 /// Gives a request its id, and the answer too.
-pub(crate) async fn carry(request: Request, next: Next) -> Response {
+pub async fn carry(request: Request, next: Next) -> Response {
     carry_through(request, |request| next.run(request)).await
 }
 

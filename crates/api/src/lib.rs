@@ -28,12 +28,13 @@ mod settings;
 mod state;
 mod upkeep;
 
-pub use measure::measure;
 pub use api::Api;
 pub use api_keys::{ApiKeys, hash_of_key};
+pub use correlation::carry as carry_correlation_id;
 pub use cors::CorsOrigins;
 pub use error::not_found;
 pub use jwt::{JwtSettings, KeySetSource};
+pub use measure::measure;
 pub use openapi::openapi_json;
 pub use rate_limit::RateLimit;
 pub use settings::ApiSettings;

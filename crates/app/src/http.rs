@@ -60,6 +60,13 @@ pub(crate) fn operations_router(operations: Operations) -> Router {
         .with_state(operations)
 }
 
+/// `router` with what every page has: a correlation id, a span, and its place in the metrics.
+pub(crate) fn observed(router: Router) -> Router {
+    router
+        .layer(axum::middleware::from_fn(billwright_api::measure))
+        .layer(axum::middleware::from_fn(billwright_api::carry_correlation_id))
+}
+
 /// Alive as long as it answers.
 async fn live() -> Json<Value> {
     Json(json!({ "status": "up", "version": env!("CARGO_PKG_VERSION") }))

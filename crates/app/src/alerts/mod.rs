@@ -17,8 +17,8 @@ use billwright_store::{Mongo, alerts::Alerts, billz::notifications::Notification
 use billwright_worker::QueueWatch;
 use tokio_util::sync::CancellationToken;
 
-use self::{observe::Observer, rules::Persistence, tell::Teller};
 pub(crate) use self::rules::Alert;
+use self::{observe::Observer, rules::Persistence, tell::Teller};
 use crate::config::AlertsConfig;
 
 /// What a process that runs can be watched by.

@@ -45,16 +45,20 @@ impl Observer {
             !matches!(breaker.state(), BreakerState::Closed)
         });
         let now = self.watched.clock.now();
-        let Some(state) = self.watched.events.as_ref().map(billwright_events::EventsControl::state) else {
+        let Some(state) = self
+            .watched
+            .events
+            .as_ref()
+            .map(billwright_events::EventsControl::state)
+        else {
             return Observation {
                 queue,
                 breaker_open,
                 ..Observation::default()
             };
         };
-        let named = |partition: &billwright_events::PartitionState| {
-            format!("{}/{}", partition.topic, partition.partition)
-        };
+        let named =
+            |partition: &billwright_events::PartitionState| format!("{}/{}", partition.topic, partition.partition);
         for partition in &state.partitions {
             let paused = f64::from(u8::from(partition.paused.is_some()));
             let alarmed = f64::from(u8::from(partition.alarmed));
@@ -82,7 +86,12 @@ impl Observer {
             breaker_open,
             lag,
             dead_letters: Some(self.dead_letters_lately(state.dead_letters, now)),
-            bad: state.partitions.iter().filter(|partition| partition.alarmed).map(named).collect(),
+            bad: state
+                .partitions
+                .iter()
+                .filter(|partition| partition.alarmed)
+                .map(named)
+                .collect(),
         }
     }
 
@@ -151,7 +160,10 @@ impl Observer {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a gauge is a double, and counts stay far below 2^53")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a gauge is a double, and counts stay far below 2^53"
+)]
 fn as_f64(count: u64) -> f64 {
     count as f64
 }
@@ -175,7 +187,11 @@ mod tests {
             telegram: None,
         });
         let at = |minutes| DateTime::UNIX_EPOCH + TimeDelta::minutes(minutes);
-        assert_eq!(observer.dead_letters_lately(2, at(0)), 2, "those before the first look count");
+        assert_eq!(
+            observer.dead_letters_lately(2, at(0)),
+            2,
+            "those before the first look count"
+        );
         assert_eq!(observer.dead_letters_lately(3, at(5)), 3);
         assert_eq!(observer.dead_letters_lately(3, at(10)), 1);
         assert_eq!(observer.dead_letters_lately(3, at(15)), 0);

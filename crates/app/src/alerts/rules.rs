@@ -130,7 +130,10 @@ pub(crate) fn judge(seen: &Observation, config: &AlertsConfig, firing: &BTreeSet
             wrong.insert(Alert::OldestJob, sentence);
         }
         if config.no_worker.is_some() && queue.workers == Some(0) && queue.waiting > 0 {
-            wrong.insert(Alert::NoWorker, format!("{} jobs wait, and no worker is connected.", queue.waiting));
+            wrong.insert(
+                Alert::NoWorker,
+                format!("{} jobs wait, and no worker is connected.", queue.waiting),
+            );
         }
     }
     if config.breaker_open.is_some() && seen.breaker_open == Some(true) {
@@ -227,7 +230,11 @@ mod tests {
     fn lag(lag: u64, shrinks: bool) -> Observation {
         let partition = "customers/0".to_owned();
         Observation {
-            lag: Some(LagObservation { partition, lag, shrinks }),
+            lag: Some(LagObservation {
+                partition,
+                lag,
+                shrinks,
+            }),
             ..Observation::default()
         }
     }
@@ -235,7 +242,10 @@ mod tests {
     #[test]
     fn nothing_known_is_nothing_wrong() {
         assert!(alerts(&Observation::default(), &[]).is_empty());
-        assert!(alerts(&queue(5, 1, None), &[]).is_empty(), "Redis does not tell who is connected");
+        assert!(
+            alerts(&queue(5, 1, None), &[]).is_empty(),
+            "Redis does not tell who is connected"
+        );
     }
 
     #[test]
@@ -243,7 +253,10 @@ mod tests {
         let limit = config().oldest_job.unwrap().as_secs();
         assert_eq!(alerts(&queue(1, limit, Some(1)), &[]), [Alert::OldestJob]);
         assert!(alerts(&queue(1, limit - 1, Some(1)), &[]).is_empty());
-        assert_eq!(alerts(&queue(1, limit - 1, Some(1)), &[Alert::OldestJob]), [Alert::OldestJob]);
+        assert_eq!(
+            alerts(&queue(1, limit - 1, Some(1)), &[Alert::OldestJob]),
+            [Alert::OldestJob]
+        );
         assert!(alerts(&queue(1, limit / 2 - 1, Some(1)), &[Alert::OldestJob]).is_empty());
         assert!(alerts(&queue(0, 0, Some(1)), &[Alert::OldestJob]).is_empty());
     }

@@ -94,7 +94,9 @@ async fn tell(alert: &AlertToTell, config: &AlertsConfig, teller: &Teller) -> Re
     let html = message(alert, &config.runbook);
     match teller {
         Teller::Nobody => {}
-        Teller::Direct(telegram) => drop(telegram.send(&html).await?),
+        Teller::Direct(telegram) => {
+            telegram.send(&html).await?;
+        }
         Teller::Queue(notifications) => {
             let kind = if alert.firing { "alert_firing" } else { "alert_over" };
             // Told twice, as after a crash between here and the note of it, they fold into one message.
@@ -113,9 +115,11 @@ async fn tell(alert: &AlertToTell, config: &AlertsConfig, teller: &Teller) -> Re
 }
 
 fn message(alert: &AlertToTell, runbook: &str) -> String {
-    let title = Alert::named(&alert.name).map_or(alert.name.as_str(), Alert::title);
+    let title = Alert::named(&alert.name).map_or(alert.name.as_str(), |known| known.title());
     if !alert.firing {
-        let lasted = alert.lasted.map(|lasted| format!("\n\n⏱ It lasted {}.", spoken(lasted)));
+        let lasted = alert
+            .lasted
+            .map(|lasted| format!("\n\n⏱ It lasted {}.", spoken(lasted)));
         return format!("🟢 <b>Over: {}</b>{}", escape_html(title), lasted.unwrap_or_default());
     }
     format!(

@@ -6,7 +6,9 @@ use crate::answer;
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  billwright completions bash > /etc/bash_completion.d/billwright\n  billwright completions zsh > ~/.zfunc/_billwright\n  billwright completions fish > ~/.config/fish/completions/billwright.fish")]
+#[command(
+    after_help = "Examples:\n  billwright completions bash > /etc/bash_completion.d/billwright\n  billwright completions zsh > ~/.zfunc/_billwright\n  billwright completions fish > ~/.config/fish/completions/billwright.fish"
+)]
 pub(crate) struct Completions {
     /// The shell.
     shell: clap_complete::Shell,

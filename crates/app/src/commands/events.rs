@@ -17,7 +17,9 @@ use crate::{
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  billwright events lag\n  billwright events tail --last 5 --follow\n  billwright events dlq list\n  billwright events dlq replay customers.dlq/0/17 --dry-run\n  billwright events reset --to beginning --dry-run")]
+#[command(
+    after_help = "Examples:\n  billwright events lag\n  billwright events tail --last 5 --follow\n  billwright events dlq list\n  billwright events dlq replay customers.dlq/0/17 --dry-run\n  billwright events reset --to beginning --dry-run"
+)]
 pub(crate) struct Events {
     #[command(subcommand)]
     action: Action,

@@ -9,7 +9,9 @@ use crate::{answer, config::Source};
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  billwright jobs list\n  billwright jobs list --state waiting --limit 10 --json\n  billwright jobs show 812\n  billwright jobs retry 812")]
+#[command(
+    after_help = "Examples:\n  billwright jobs list\n  billwright jobs list --state waiting --limit 10 --json\n  billwright jobs show 812\n  billwright jobs retry 812"
+)]
 pub(crate) struct Jobs {
     #[command(subcommand)]
     action: Action,

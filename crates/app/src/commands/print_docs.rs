@@ -12,7 +12,9 @@ use crate::{
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  billwright print-docs configuration\n  billwright print-docs metrics > docs/METRICS.md\n  billwright print-docs man --directory docs/man")]
+#[command(
+    after_help = "Examples:\n  billwright print-docs configuration\n  billwright print-docs metrics > docs/METRICS.md\n  billwright print-docs man --directory docs/man"
+)]
 pub(crate) struct PrintDocs {
     /// What to print.
     #[arg(value_enum, default_value_t = Page::Configuration)]
@@ -121,7 +123,11 @@ fn metrics_page() -> Result<String, std::fmt::Error> {
                 Values::SetUp(what) => format!("`{}`: {what}", label.name),
             })
             .collect();
-        let labels = if labels.is_empty() { "none".to_owned() } else { labels.join("<br>") };
+        let labels = if labels.is_empty() {
+            "none".to_owned()
+        } else {
+            labels.join("<br>")
+        };
         writeln!(
             page,
             "| `{}` | {} | {labels} | {} |",
@@ -148,7 +154,9 @@ fn man_pages() -> anyhow::Result<Vec<(String, String)>> {
         }
         let mut page = Vec::new();
         let titled = command.display_name(name.clone()).name(name.clone());
-        clap_mangen::Man::new(titled).source(format!("billwright {}", env!("CARGO_PKG_VERSION"))).render(&mut page)?;
+        clap_mangen::Man::new(titled)
+            .source(format!("billwright {}", env!("CARGO_PKG_VERSION")))
+            .render(&mut page)?;
         pages.push((format!("{name}.1"), String::from_utf8(page)?));
     }
     pages.sort();
@@ -193,7 +201,11 @@ mod tests {
                 "run `cargo run -p billwright -- print-docs man --directory docs/man`"
             );
         }
-        assert_eq!(std::fs::read_dir(folder).unwrap().count(), pages.len(), "a page of a command that is gone");
+        assert_eq!(
+            std::fs::read_dir(folder).unwrap().count(),
+            pages.len(),
+            "a page of a command that is gone"
+        );
     }
 
     #[test]

@@ -69,8 +69,8 @@ impl Run {
             metrics,
             stopping: Arc::clone(&stopping),
         };
-        let mut router = http::operations_router(operations)
-            .merge(roles::dashboard::open_router(config.dashboard, sources)?);
+        let dashboard = http::observed(roles::dashboard::open_router(config.dashboard, sources)?);
+        let mut router = http::operations_router(operations).merge(dashboard);
         let mut running: Vec<Running> = Vec::new();
         if let Some(api) = config.api {
             if api.is_open() && !is_loopback(address.ip()) {

@@ -78,7 +78,10 @@ mod tests {
         let mut reader = Reader::new(&source);
         let config = AlertsConfig::read(&mut reader).unwrap();
         assert!(reader.finish().is_ok());
-        assert_eq!((config.event_lag, config.oldest_job), (None, Some(Duration::from_secs(5))));
+        assert_eq!(
+            (config.event_lag, config.oldest_job),
+            (None, Some(Duration::from_secs(5)))
+        );
 
         let source = Source::of(&[("ALERT_INTERVAL_SECONDS", "60"), ("ALERT_OVER_AFTER_SECONDS", "60")]);
         let mut reader = Reader::new(&source);

@@ -120,7 +120,10 @@ const METHOD: Label = these(
     "method",
     &["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "other"],
 );
-const ROUTE: Label = set_up("route", "the patterns of the routes, such as `/api/users/{id}`, or `unknown`");
+const ROUTE: Label = set_up(
+    "route",
+    "the patterns of the routes, such as `/api/users/{id}`, or `unknown`",
+);
 const STATUS: Label = set_up("status", "the HTTP statuses in use");
 const OUTCOME_OF_NOTICE: Label = these("outcome", &["queued", "lost"]);
 const OUTCOME_OF_MESSAGE: Label = these(
@@ -243,7 +246,11 @@ mod tests {
             let is_total = metric.name.ends_with("_total");
             assert_eq!(is_total, metric.kind == Kind::Counter, "{}", metric.name);
             if metric.unit == Unit::Seconds {
-                assert!(metric.name.trim_end_matches("_total").ends_with("_seconds"), "{}", metric.name);
+                assert!(
+                    metric.name.trim_end_matches("_total").ends_with("_seconds"),
+                    "{}",
+                    metric.name
+                );
             }
             assert!(metric.help.ends_with('.'), "{}", metric.name);
         }
@@ -255,7 +262,10 @@ mod tests {
 
     #[test]
     fn every_alert_is_a_value_of_its_metric() {
-        let metric = ALL.iter().find(|metric| metric.name == "billwright_alert_firing").unwrap();
+        let metric = ALL
+            .iter()
+            .find(|metric| metric.name == "billwright_alert_firing")
+            .unwrap();
         let alerts: Vec<_> = crate::alerts::Alert::ALL.iter().map(|alert| alert.name()).collect();
         assert!(matches!(metric.labels[0].values, Values::These(values) if values == alerts));
     }
@@ -264,7 +274,11 @@ mod tests {
     fn named_in(text: &str) -> Vec<String> {
         let is_part = |found: char| found.is_ascii_alphanumeric() || found == '_';
         text.split(|found: char| !is_part(found))
-            .filter(|word| ["billwright_", "bullmq_", "process_"].iter().any(|start| word.starts_with(start)))
+            .filter(|word| {
+                ["billwright_", "bullmq_", "process_"]
+                    .iter()
+                    .any(|start| word.starts_with(start))
+            })
             .map(ToOwned::to_owned)
             .collect()
     }

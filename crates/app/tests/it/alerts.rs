@@ -42,7 +42,10 @@ async fn jobs_that_wait_too_long_are_told_once_by_two_processes_and_once_more_wh
     }
     let one = world.start(&["--roles", "worker"]).await;
     let other = world.start(&["--roles", "worker"]).await;
-    until("the alert", async || (count(&world, "Jobs wait too long") > 0).then_some(())).await;
+    until("the alert", async || {
+        (count(&world, "Jobs wait too long") > 0).then_some(())
+    })
+    .await;
     let told = world.told();
     let alert = told.iter().find(|told| told.contains("Jobs wait too long")).unwrap();
     assert!(alert.contains("https://wiki.example/runbook#oldest_job"), "{alert}");
@@ -53,7 +56,10 @@ async fn jobs_that_wait_too_long_are_told_once_by_two_processes_and_once_more_wh
     for job in &jobs {
         until("the jobs to end", async || queue.end_of(job).await.unwrap()).await;
     }
-    until("the end of it", async || (count(&world, "Over: Jobs wait too long") > 0).then_some(())).await;
+    until("the end of it", async || {
+        (count(&world, "Over: Jobs wait too long") > 0).then_some(())
+    })
+    .await;
     one.stop().await;
     other.stop().await;
     assert_eq!(count(&world, "🚨 Jobs wait too long"), 1, "{:?}", world.told());
@@ -68,7 +74,10 @@ async fn a_consumer_without_a_worker_tells_directly_and_not_again_after_a_restar
     world.set("ALERT_OVER_AFTER_SECONDS", "60");
     world.publish("no json", &[]).await;
     let process = world.start(&["--roles", "events"]).await;
-    until("the alert", async || (count(&world, "Messages went to the dead letters") > 0).then_some(())).await;
+    until("the alert", async || {
+        (count(&world, "Messages went to the dead letters") > 0).then_some(())
+    })
+    .await;
     process.stop().await;
     let process = world.start(&["--roles", "events"]).await;
     process.ready().await;
@@ -79,7 +88,12 @@ async fn a_consumer_without_a_worker_tells_directly_and_not_again_after_a_restar
     })
     .await;
     process.stop().await;
-    assert_eq!(count(&world, "Messages went to the dead letters"), 1, "{:?}", world.told());
+    assert_eq!(
+        count(&world, "Messages went to the dead letters"),
+        1,
+        "{:?}",
+        world.told()
+    );
     world.end().await;
 }
 
@@ -94,7 +108,10 @@ async fn a_breaker_that_stays_open_is_told() {
         world.add("GET_ORDER", json!({ "orderId": ORDER_ID }), None).await;
     }
     let process = world.start(&["--roles", "worker"]).await;
-    until("the alert", async || (count(&world, "Billz is still away") > 0).then_some(())).await;
+    until("the alert", async || {
+        (count(&world, "Billz is still away") > 0).then_some(())
+    })
+    .await;
     process.stop().await;
     world.end().await;
 }

@@ -3,7 +3,7 @@
 use billwright_sandbox::ORDER_ID;
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::world::{World, until};
 
 fn finding<'a>(answer: &'a Value, check: &str) -> &'a Value {
     let findings = answer["findings"].as_array().unwrap();
@@ -38,7 +38,10 @@ async fn everything_that_is_there_is_fine() {
         assert_eq!(finding(&answer, check)["result"], "ok", "{check}: {answer:#}");
     }
     let ledger = world.sandbox.ledger();
-    assert!(ledger.messages.is_empty() && ledger.orders.is_empty(), "something was written");
+    assert!(
+        ledger.messages.is_empty() && ledger.orders.is_empty(),
+        "something was written"
+    );
     let (status, table, _) = world.command(&["check"]).await;
     assert!(status == 0 && table.contains("0 failed"), "{table}");
     world.end().await;
@@ -68,12 +71,18 @@ async fn every_failure_says_what_to_do_and_shows_no_secret() {
     ] {
         let found = finding(&parsed, check);
         assert_eq!(found["result"], "failed", "{found}");
-        assert!(found["whatToDo"].as_str().is_some_and(|text| text.len() > 20), "{found}");
+        assert!(
+            found["whatToDo"].as_str().is_some_and(|text| text.len() > 20),
+            "{found}"
+        );
     }
     assert!(!answer.contains("geheim") && !log.contains("geheim"), "{answer}\n{log}");
     let settings = parsed["settings"].as_array().unwrap();
     let redis = settings.iter().find(|setting| setting["name"] == "REDIS_URL").unwrap();
-    assert_eq!((&redis["shownValue"], &redis["origin"]), (&json!("redis://***@127.0.0.1:9"), &json!("environment")));
+    assert_eq!(
+        (&redis["shownValue"], &redis["origin"]),
+        (&json!("redis://***@127.0.0.1:9"), &json!("environment"))
+    );
     world.set("PORT", "http");
     let (status, _, report) = world.command(&["check"]).await;
     assert_eq!(status, 78, "{report}");
@@ -101,9 +110,16 @@ async fn status_shows_what_waits_and_that_nobody_takes_it() {
     world.set("PORT", port);
     let process = world.start(&[]).await;
     process.ready().await;
-    let (status, answer, _) = world.command(&["status"]).await;
+    let (status, answer) = until("the worker to be there", async || {
+        let (status, answer, _) = world.command(&["status"]).await;
+        answer.contains("workers: 1").then_some((status, answer))
+    })
+    .await;
     assert_eq!(status, 0, "{answer}");
-    assert!(answer.contains("status: up") && answer.contains("workers: 1"), "{answer}");
+    assert!(
+        answer.contains("status: up") && answer.contains("workers: 1"),
+        "{answer}"
+    );
     let (_, table, _) = world.command(&["check"]).await;
     assert!(table.contains("runs there already"), "{table}");
     process.stop().await;

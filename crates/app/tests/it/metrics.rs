@@ -20,7 +20,9 @@ fn listed(page: &str) -> BTreeMap<String, Listed> {
         let labels = cells[3].split("<br>").filter(|label| *label != "none").map(|label| {
             let (name, values) = label.split_once(':').unwrap();
             // Values stand alone; a sentence about them has words outside of backticks.
-            let is_list = values.split_whitespace().all(|word| word.starts_with('`') && word.ends_with('`'));
+            let is_list = values
+                .split_whitespace()
+                .all(|word| word.starts_with('`') && word.ends_with('`'));
             let values = values.split_whitespace().filter(|_| is_list);
             let values = values.map(|value| value.trim_matches('`').to_owned());
             (name.trim_matches('`').to_owned(), values.collect())
@@ -55,14 +57,18 @@ fn problems(page: &str, listed: &BTreeMap<String, Listed>) -> BTreeSet<String> {
         }
         let (series, _) = line.rsplit_once(' ').unwrap();
         let (name, labels) = series.split_once('{').unwrap_or((series, ""));
-        let base = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix));
+        let base = ["_bucket", "_sum", "_count"]
+            .iter()
+            .find_map(|suffix| name.strip_suffix(suffix));
         let Some(metric) = listed.get(name).or_else(|| listed.get(base?)) else {
             problems.insert(format!("{name} is not in the list"));
             continue;
         };
         let mut found = BTreeSet::new();
         for label in labels.trim_end_matches('}').split("\",") {
-            let Some((label, value)) = label.split_once("=\"") else { continue };
+            let Some((label, value)) = label.split_once("=\"") else {
+                continue;
+            };
             let value = value.trim_end_matches('"');
             if label == "le" {
                 continue;
@@ -94,7 +100,9 @@ async fn every_metric_of_a_real_run_is_described_and_bounded() {
     let unknown = world.add("NO_SUCH_TYPE", json!({}), None).await;
     let client = json!({ "clientPhone": "998901234568", "clientFirstName": "A" });
     let created = world.add("CREATE_CLIENT", client, None).await;
-    world.publish(r#"{"type":"Customer.Created","payload":{"userId":"u1"}}"#, &[]).await;
+    world
+        .publish(r#"{"type":"Customer.Created","payload":{"userId":"u1"}}"#, &[])
+        .await;
     world.publish("no json", &[]).await;
     let process = world.start(&[]).await;
     process.ready().await;
@@ -140,7 +148,11 @@ fn what_is_not_in_the_list_is_found() {
     let listed = listed("| `a_total` | counter | `type`: `X` `Y`<br>`topic`: the topics of `T` | Tells. |\n");
     let page = |rest: &str| format!("# HELP a_total x\n# TYPE a_total counter\n{rest}\n");
     assert!(problems(&page("a_total{type=\"X\",topic=\"t\"} 1"), &listed).is_empty());
-    for wrong in ["a_total{type=\"Z\",topic=\"t\"} 1", "a_total{type=\"X\"} 1", "b_total 1"] {
+    for wrong in [
+        "a_total{type=\"Z\",topic=\"t\"} 1",
+        "a_total{type=\"X\"} 1",
+        "b_total 1",
+    ] {
         assert_eq!(problems(&page(wrong), &listed).len(), 1, "{wrong}");
     }
     assert_eq!(problems("# TYPE a_total counter\n", &listed).len(), 1);

@@ -29,9 +29,7 @@ impl Collector {
     async fn start(&self) -> String {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router = Router::new()
-            .route("/v1/traces", post(take))
-            .with_state(self.clone());
+        let router = Router::new().route("/v1/traces", post(take)).with_state(self.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         format!("http://{address}")
     }
@@ -51,7 +49,9 @@ async fn take(State(collector): State<Collector>, headers: HeaderMap, body: Byte
 
 fn named<'a>(spans: &'a [Span], name: &str) -> &'a Span {
     let names: Vec<_> = spans.iter().map(|span| &span.name).collect();
-    let found = spans.iter().find(|span| span.name == name && hex::encode(&span.trace_id) == TRACE);
+    let found = spans
+        .iter()
+        .find(|span| span.name == name && hex::encode(&span.trace_id) == TRACE);
     found.unwrap_or_else(|| panic!("no span `{name}` of the producer's trace among {names:?}"))
 }
 
@@ -77,11 +77,17 @@ async fn one_trace_leads_from_the_producer_through_jobs_events_and_requests() {
     // Only the stop may bring the spans out.
     world.set("OTEL_BSP_SCHEDULE_DELAY", "600000");
     world.set("KAFKA_EVENTS_TOPIC", format!("{}-out", world.topic));
-    let job = world.add("GET_ORDER", json!({ "orderId": ORDER_ID }), Some(&traceparent())).await;
-    let client = json!({ "clientPhone": "+998901234567", "clientFirstName": "Shahnoza", "clientLastName": "Geheimova" });
+    let job = world
+        .add("GET_ORDER", json!({ "orderId": ORDER_ID }), Some(&traceparent()))
+        .await;
+    let client =
+        json!({ "clientPhone": "+998901234567", "clientFirstName": "Shahnoza", "clientLastName": "Geheimova" });
     let other = world.add("CREATE_CLIENT", client, Some(&traceparent())).await;
-    let event = json!({ "type": "Customer.Created", "payload": { "userId": "u1", "phone": { "phoneNumber": 77_123_456 } } });
-    world.publish(&event.to_string(), &[("traceparent", &traceparent())]).await;
+    let event =
+        json!({ "type": "Customer.Created", "payload": { "userId": "u1", "phone": { "phoneNumber": 77_123_456 } } });
+    world
+        .publish(&event.to_string(), &[("traceparent", &traceparent())])
+        .await;
     let process = world.start(&[]).await;
     process.ready().await;
     let queue = world.queue().await;
@@ -106,8 +112,14 @@ async fn one_trace_leads_from_the_producer_through_jobs_events_and_requests() {
     assert_eq!(call.kind, SpanKind::Client as i32);
     let calls = world.sandbox.ledger();
     assert!(!calls.calls_named("get_order").is_empty());
-    assert_eq!(hex::encode(&named(&spans, "event.customer.created").parent_span_id), PRODUCER);
-    assert_eq!(hex::encode(&named(&spans, "GET /api/users/{id}").parent_span_id), PRODUCER);
+    assert_eq!(
+        hex::encode(&named(&spans, "event.customer.created").parent_span_id),
+        PRODUCER
+    );
+    assert_eq!(
+        hex::encode(&named(&spans, "GET /api/users/{id}").parent_span_id),
+        PRODUCER
+    );
 
     for (headers, request) in collector.0.lock().unwrap().iter() {
         assert_eq!(headers["x-key"], "geheim");
@@ -120,7 +132,15 @@ async fn one_trace_leads_from_the_producer_through_jobs_events_and_requests() {
     }
     // Neither spans nor logs hold personal data or secrets.
     let everything = format!("{spans:?} {log:?}");
-    for secret in ["998901234567", "901234567", "Shahnoza", "Geheimova", "77123456", "geheim", "sandbox-secret-token"] {
+    for secret in [
+        "998901234567",
+        "901234567",
+        "Shahnoza",
+        "Geheimova",
+        "77123456",
+        "geheim",
+        "sandbox-secret-token",
+    ] {
         assert!(!everything.contains(secret), "`{secret}` was written");
     }
     // The correlation id stands in every line of the job.
@@ -142,9 +162,14 @@ async fn a_collector_that_is_away_costs_one_warning() {
     let queue = world.queue().await;
     until("the job to end", async || queue.end_of(&job).await.unwrap()).await;
     let is_warning = |line: &&serde_json::Value| {
-        line["message"].as_str().is_some_and(|text| text.starts_with("traces cannot be exported"))
+        line["message"]
+            .as_str()
+            .is_some_and(|text| text.starts_with("traces cannot be exported"))
     };
-    until("the warning", async || process.log().iter().any(|line| is_warning(&line)).then_some(())).await;
+    until("the warning", async || {
+        process.log().iter().any(|line| is_warning(&line)).then_some(())
+    })
+    .await;
     let job = world.add("GET_ORDER", json!({ "orderId": ORDER_ID }), None).await;
     until("the second job to end", async || queue.end_of(&job).await.unwrap()).await;
     let log = process.stop().await;

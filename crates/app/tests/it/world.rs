@@ -16,6 +16,8 @@ use billwright_worker::{
 };
 use rdkafka::{
     ClientConfig,
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
     message::{Header, OwnedHeaders},
     producer::{FutureProducer, FutureRecord},
 };
@@ -76,6 +78,10 @@ impl World {
             format!("{}/{name}_{unique}?{options}", server.trim_end_matches('/'))
         };
         let topic = format!("app-{unique}");
+        let kafka = ClientConfig::new().set("bootstrap.servers", &brokers).clone();
+        let admin: AdminClient<DefaultClientContext> = kafka.create().unwrap();
+        let new = NewTopic::new(&topic, 1, TopicReplication::Fixed(1));
+        admin.create_topics([&new], &AdminOptions::new()).await.unwrap();
         let environment = BTreeMap::from([
             ("NODE_ENV", "production".to_owned()),
             ("HOST", "127.0.0.1".to_owned()),
@@ -99,7 +105,7 @@ impl World {
             sandbox,
             environment,
             topic,
-            producer: ClientConfig::new().set("bootstrap.servers", brokers).create().unwrap(),
+            producer: kafka.create().unwrap(),
             folder: tempfile::tempdir().unwrap(),
         }
     }
@@ -182,7 +188,8 @@ impl World {
         let id = uuid::Uuid::new_v4().to_string();
         let options = EnqueueOptions {
             job_id: Some(id.clone()),
-            delay: Some(Duration::from_hours(1)),
+            // Until its options are as they should be.
+            delay: trace.map(|_| Duration::from_hours(1)),
             ..EnqueueOptions::default()
         };
         let data = json!({ "type": kind, "payload": payload, "correlationId": id, "timestamp": 1 });
@@ -200,8 +207,8 @@ impl World {
                 .query_async::<()>(&mut redis)
                 .await
                 .unwrap();
+            queue.promote(&id).await.unwrap();
         }
-        queue.promote(&id).await.unwrap();
         id
     }
 
@@ -214,9 +221,12 @@ impl World {
                 value: Some(*value),
             });
         }
-        let record = FutureRecord::to(&self.topic).key("u1").payload(value).headers(all);
         until("the broker to take a message", async || {
-            self.producer.send(record.clone(), Duration::from_secs(10)).await.ok()
+            let record = FutureRecord::to(&self.topic)
+                .key("u1")
+                .payload(value)
+                .headers(all.clone());
+            self.producer.send(record, Duration::from_secs(10)).await.ok()
         })
         .await;
     }
@@ -224,7 +234,11 @@ impl World {
     /// What the group was told.
     pub(crate) fn told(&self) -> Vec<String> {
         let ledger = self.sandbox.ledger();
-        ledger.messages.iter().map(|message| message.plain_text.clone()).collect()
+        ledger
+            .messages
+            .iter()
+            .map(|message| message.plain_text.clone())
+            .collect()
     }
 
     /// Removes the databases.
@@ -252,7 +266,10 @@ impl Process {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = target.send(request.body(Vec::new().into()).unwrap()).await.unwrap();
+        let response = target
+            .send(request.body(axum::body::Bytes::new()).unwrap())
+            .await
+            .unwrap();
         (
             response.status().as_u16(),
             String::from_utf8_lossy(response.body()).into_owned(),
@@ -266,13 +283,19 @@ impl Process {
 
     /// Waits until everything that it depends on works.
     pub(crate) async fn ready(&self) {
-        until("readiness", async || (self.get("health/ready", &[]).await.0 == 200).then_some(())).await;
+        until("readiness", async || {
+            (self.get("health/ready", &[]).await.0 == 200).then_some(())
+        })
+        .await;
     }
 
     /// Stops it gracefully.
     pub(crate) async fn stop(mut self) -> Vec<Value> {
         drop(self.pipe.take());
-        tokio::time::timeout(DEADLINE, self.shell.wait()).await.unwrap().unwrap();
+        tokio::time::timeout(DEADLINE, self.shell.wait())
+            .await
+            .unwrap()
+            .unwrap();
         self.log()
     }
 }

@@ -1,5 +1,6 @@
 //! What was changed in the billing database, as it is told to whoever publishes it.
 
+use billwright_trace_context::TraceContext;
 use bson::RawDocument;
 use futures_util::future::BoxFuture;
 use mongodb::ClientSession;
@@ -32,6 +33,8 @@ pub struct Change<'a> {
     pub kind: ChangeKind,
     /// The document after it, or the last one before it was deleted.
     pub document: &'a RawDocument,
+    /// The trace that it happened in, where that is not the current one.
+    pub trace: Option<&'a TraceContext>,
 }
 
 /// Keeps changes to be published, in the transaction that makes them, so that none is lost and none is told that was

@@ -7,6 +7,7 @@ use billwright_domain::{
     Clock,
     billing::{BillingDraft, BillingRefused, NewBilling, UserStanding},
 };
+use billwright_trace_context::TraceContext;
 use bson::{Bson, Document, RawDocument, RawDocumentBuf, doc, oid::ObjectId};
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
@@ -73,6 +74,8 @@ struct Order {
     id: ObjectId,
     draft: BillingDraft,
     repeatable: Option<Repeatable>,
+    /// The trace of whoever wants it: it is made in a task of many.
+    trace: Option<TraceContext>,
 }
 
 impl std::fmt::Debug for Order {
@@ -104,6 +107,7 @@ impl BillingCreator {
             id: ObjectId::new(),
             draft,
             repeatable,
+            trace: TraceContext::current(),
         };
         self.0
             .try_send(Waiting { order, reply })
@@ -308,6 +312,12 @@ impl Creation<'_> {
         Ok(())
     }
 
+    fn trace_of(&self, document: &RawDocument) -> Option<&TraceContext> {
+        let traced = self.orders.iter().filter(|order| order.trace.is_some());
+        let mut orders = traced.filter(|order| document.get_object_id("_id").is_ok_and(|id| id == order.id));
+        orders.next()?.trace.as_ref()
+    }
+
     async fn tell(&self, documents: &[RawDocumentBuf], session: Option<&mut ClientSession>) -> Result<(), StoreError> {
         let Some(log) = self.store.change_log().filter(|_| !documents.is_empty()) else {
             return Ok(());
@@ -317,6 +327,7 @@ impl Creation<'_> {
             .map(|document| Change {
                 kind: ChangeKind::BillingCreated,
                 document,
+                trace: self.trace_of(document),
             })
             .collect();
         log.record(session, &changes).await

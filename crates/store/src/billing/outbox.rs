@@ -64,7 +64,7 @@ impl Outbox {
             "at": BsonDateTime::from_millis(self.clock.now().timestamp_millis()),
         };
         entry.append(cstr!("data"), change.document);
-        if let Some(trace) = TraceContext::current() {
+        if let Some(trace) = change.trace.cloned().or_else(TraceContext::current) {
             entry.append(cstr!("trace"), trace.parent);
         }
         entry

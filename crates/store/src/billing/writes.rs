@@ -194,6 +194,7 @@ impl WriteOne<'_> {
             let change = Change {
                 kind,
                 document: &document,
+                trace: None,
             };
             log.record(session.as_deref_mut(), &[change]).await?;
         }

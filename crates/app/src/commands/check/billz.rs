@@ -45,7 +45,10 @@ pub(super) async fn check(config: &WorkerConfig) -> Vec<Finding> {
         None => Finding::failed(
             check,
             format!("none of the {} shops has the id of the configuration", shops.len()),
-            format!("set `BILLZ_SHOP_ID` to one of: {}", ids(shops.iter().map(|shop| shop.id.as_str()))),
+            format!(
+                "set `BILLZ_SHOP_ID` to one of: {}",
+                ids(shops.iter().map(|shop| shop.id.as_str()))
+            ),
         ),
     });
     findings.push(cashbox(&calls, config, &shop).await);
@@ -68,7 +71,11 @@ async fn cashbox(calls: &BillzCalls, config: &WorkerConfig, shop: &billwright_do
         Ok(boxes) => boxes,
         Err(error) => return failed("cash box", &error),
     };
-    let of_shop = || boxes.iter().filter(|found| found.shop.as_ref().is_none_or(|of| of == shop));
+    let of_shop = || {
+        boxes
+            .iter()
+            .filter(|found| found.shop.as_ref().is_none_or(|of| of == shop))
+    };
     let wanted = config.billz.cashbox_id.as_ref();
     let found = match wanted {
         Some(wanted) => boxes.iter().find(|found| found.id == *wanted),
@@ -79,7 +86,10 @@ async fn cashbox(calls: &BillzCalls, config: &WorkerConfig, shop: &billwright_do
         (None, Some(_)) => Finding::failed(
             check,
             "none has the id of the configuration",
-            format!("set `BILLZ_CASHBOX_ID` to one of: {}", ids(of_shop().map(|found| found.id.as_str()))),
+            format!(
+                "set `BILLZ_CASHBOX_ID` to one of: {}",
+                ids(of_shop().map(|found| found.id.as_str()))
+            ),
         ),
         (None, None) => Finding::failed(
             check,
@@ -95,9 +105,13 @@ fn ids<'a>(ids: impl Iterator<Item = &'a str>) -> String {
 
 fn failed(what: &str, error: &BillzError) -> Finding {
     let what_to_do = match error {
-        BillzError::Unauthorized { .. } => "set `BILLZ_TOKEN` to a secret token that Billz takes: make a new one in its settings",
+        BillzError::Unauthorized { .. } => {
+            "set `BILLZ_TOKEN` to a secret token that Billz takes: make a new one in its settings"
+        }
         BillzError::Forbidden { .. } => "give the integration of this token the rights for shops, cash boxes and sales",
-        BillzError::RateLimited { .. } => "wait a minute and try again; see that `BILLZ_RATE_LIMIT` is not above what Billz allows",
+        BillzError::RateLimited { .. } => {
+            "wait a minute and try again; see that `BILLZ_RATE_LIMIT` is not above what Billz allows"
+        }
         _ => "see that this machine reaches `BILLZ_BASE_URL`, and whether Billz itself works",
     };
     Finding::failed(format!("{NAME}: {what}"), error.to_string(), what_to_do)

@@ -103,7 +103,11 @@ impl Check {
             Err(problems) => return Err(problems.into()),
         };
         let findings = everything(&config).await;
-        let worst = findings.iter().map(|finding| finding.result).max().unwrap_or(Outcome::Ok);
+        let worst = findings
+            .iter()
+            .map(|finding| finding.result)
+            .max()
+            .unwrap_or(Outcome::Ok);
         if self.json {
             answer::json(&serde_json::json!({
                 "result": worst,
@@ -144,7 +148,10 @@ async fn everything(config: &RunConfig) -> Vec<Finding> {
         trials.push(within("Kafka", kafka::check(&events.settings).boxed()));
     }
     let telegram = config.worker.as_ref().and_then(|worker| worker.telegram.as_ref());
-    trials.push(within("Telegram", telegram::check(telegram.or(config.telegram.as_ref())).boxed()));
+    trials.push(within(
+        "Telegram",
+        telegram::check(telegram.or(config.telegram.as_ref())).boxed(),
+    ));
     findings.extend(futures_util::future::join_all(trials).await.into_iter().flatten());
     findings
 }
@@ -167,10 +174,18 @@ fn print(findings: &[Finding]) -> anyhow::Result<()> {
         Outcome::Warning => "WARNING",
         Outcome::Failed => "FAILED",
     };
-    let width = findings.iter().map(|finding| finding.check.chars().count()).max().unwrap_or_default();
+    let width = findings
+        .iter()
+        .map(|finding| finding.check.chars().count())
+        .max()
+        .unwrap_or_default();
     for finding in findings {
         let found = finding.found.replace(char::is_control, " ");
-        answer::line(format_args!("{:<8}  {:<width$}  {found}", mark(finding.result), finding.check))?;
+        answer::line(format_args!(
+            "{:<8}  {:<width$}  {found}",
+            mark(finding.result),
+            finding.check
+        ))?;
         if let Some(what_to_do) = &finding.what_to_do {
             answer::line(format_args!("{:<8}  {:<width$}  -> {what_to_do}", "", ""))?;
         }

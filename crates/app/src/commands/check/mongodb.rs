@@ -34,7 +34,11 @@ pub(super) async fn check(name: &str, settings: &MongoSettings) -> Vec<Finding> 
     findings.push(if version_of(&facts.version) >= OLDEST {
         Finding::ok(part("version"), version)
     } else {
-        Finding::warning(part("version"), version, "update to MongoDB 6.0 or later: older ones are not tested")
+        Finding::warning(
+            part("version"),
+            version,
+            "update to MongoDB 6.0 or later: older ones are not tested",
+        )
     });
     findings.push(match (facts.topology, facts.replica_set) {
         (Topology::Transactional, Some(name)) => {

@@ -3,9 +3,8 @@
 use std::{collections::HashMap, time::Duration};
 
 use billwright_domain::{Clock as _, SystemClock};
-use billwright_worker::install_tls_provider;
-use redis::{AsyncConnectionConfig, Client, RedisError, aio::MultiplexedConnection};
-use secrecy::ExposeSecret as _;
+use billwright_worker::RedisSettings;
+use redis::{AsyncConnectionConfig, RedisError, aio::MultiplexedConnection};
 
 use super::{Finding, clock};
 use crate::config::RedisConfig;
@@ -22,7 +21,9 @@ pub(super) async fn check(config: &RedisConfig) -> Vec<Finding> {
             let what_to_do = match error.code() {
                 Some("NOAUTH" | "WRONGPASS") => "set `REDIS_PASSWORD` (and `REDIS_USERNAME`), or `REDIS_URL`",
                 Some("NOPERM") => "give the Redis user all commands on the keys of the queue",
-                _ => "see that Redis runs, and that `REDIS_HOST` and `REDIS_PORT`, or `REDIS_URL`, name it; `REDIS_TLS=true` where it wants TLS",
+                _ => {
+                    "see that Redis runs, and that `REDIS_HOST` and `REDIS_PORT`, or `REDIS_URL`, name it; `REDIS_TLS=true` where it wants TLS"
+                }
             };
             // The library's texts hold no address.
             vec![Finding::failed(NAME, error.to_string(), what_to_do)]
@@ -44,12 +45,11 @@ impl Facts {
 }
 
 async fn facts(config: &RedisConfig) -> Result<Facts, RedisError> {
-    install_tls_provider();
     let patience = Some(Duration::from_secs(5));
     let settings = AsyncConnectionConfig::new()
         .set_connection_timeout(patience)
         .set_response_timeout(patience);
-    let client = Client::open(config.url.expose_secret())?;
+    let client = RedisSettings { url: config.url.clone() }.client()?;
     let mut connection: MultiplexedConnection = client.get_multiplexed_async_connection_with_config(&settings).await?;
     let began = std::time::Instant::now();
     redis::cmd("PING").query_async::<()>(&mut connection).await?;
@@ -76,11 +76,19 @@ fn judged(facts: &Facts) -> Vec<Finding> {
     findings.push(if version_of(version) >= OLDEST {
         Finding::ok(part("version"), found)
     } else {
-        Finding::failed(part("version"), found, "update to Redis 6.2 or later: BullMQ's scripts need it")
+        Finding::failed(
+            part("version"),
+            found,
+            "update to Redis 6.2 or later: BullMQ's scripts need it",
+        )
     });
     findings.push(match facts.get("maxmemory_policy") {
         "noeviction" => Finding::ok(part("eviction"), "noeviction"),
-        "" => Finding::warning(part("eviction"), "Redis does not tell", "see that `maxmemory-policy` is `noeviction`"),
+        "" => Finding::warning(
+            part("eviction"),
+            "Redis does not tell",
+            "see that `maxmemory-policy` is `noeviction`",
+        ),
         policy => Finding::failed(
             part("eviction"),
             policy,
@@ -109,7 +117,11 @@ fn judged(facts: &Facts) -> Vec<Finding> {
             "let `REDIS_HOST` or `REDIS_URL` name the primary",
         ));
     }
-    findings.push(clock(&part("clock"), facts.clock_ms, SystemClock.now().timestamp_millis()));
+    findings.push(clock(
+        &part("clock"),
+        facts.clock_ms,
+        SystemClock.now().timestamp_millis(),
+    ));
     findings
 }
 
@@ -131,22 +143,36 @@ mod tests {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
-        info.extend(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        info.extend(
+            pairs
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
         let facts = Facts {
             info,
             clock_ms: SystemClock.now().timestamp_millis(),
             ping: Duration::ZERO,
         };
         let findings = judged(&facts);
-        findings.iter().find(|finding| finding.check.ends_with(check)).unwrap().result
+        findings
+            .iter()
+            .find(|finding| finding.check.ends_with(check))
+            .unwrap()
+            .result
     }
 
     #[test]
     fn what_would_lose_jobs_fails() {
         assert_eq!(result(&[], "eviction"), Outcome::Ok);
-        assert_eq!(result(&[("maxmemory_policy", "allkeys-lru")], "eviction"), Outcome::Failed);
+        assert_eq!(
+            result(&[("maxmemory_policy", "allkeys-lru")], "eviction"),
+            Outcome::Failed
+        );
         assert_eq!(result(&[("redis_version", "5.0.14")], "version"), Outcome::Failed);
-        assert_eq!(result(&[("rdb_last_bgsave_status", "err")], "persistence"), Outcome::Failed);
+        assert_eq!(
+            result(&[("rdb_last_bgsave_status", "err")], "persistence"),
+            Outcome::Failed
+        );
         assert_eq!(result(&[("aof_enabled", "0")], "persistence"), Outcome::Warning);
         assert_eq!(result(&[("role", "slave")], "role"), Outcome::Failed);
     }

@@ -12,18 +12,20 @@ pub(super) async fn port(config: &HttpConfig) -> Vec<Finding> {
         Ok(_) => return vec![Finding::ok(check, "is free")],
         Err(error) => error,
     };
-    vec![match crate::commands::status::process::ask(config, Duration::from_secs(3)).await {
-        Ok(process) => Finding::warning(
-            check,
-            format!("Billwright {} runs there already", process.version),
-            "nothing, if that is meant; otherwise stop it or set `PORT` to another one",
-        ),
-        Err(_) => Finding::failed(
-            check,
-            format!("{:#}", error.root_cause()),
-            "set `PORT` to a free port (and `HOST` to an address of this machine), or stop what holds this one",
-        ),
-    }]
+    vec![
+        match crate::commands::status::process::ask(config, Duration::from_secs(3)).await {
+            Ok(process) => Finding::warning(
+                check,
+                format!("Billwright {} runs there already", process.version),
+                "nothing, if that is meant; otherwise stop it or set `PORT` to another one",
+            ),
+            Err(_) => Finding::failed(
+                check,
+                format!("{:#}", error.root_cause()),
+                "set `PORT` to a free port (and `HOST` to an address of this machine), or stop what holds this one",
+            ),
+        },
+    ]
 }
 
 /// Where a process of this configuration answers, seen from this machine.

@@ -25,10 +25,15 @@ pub(super) async fn check(config: Option<&TelegramConfig>) -> Vec<Finding> {
         group_id: config.group_id.clone(),
     };
     vec![match probe(&settings).await {
-        Ok(facts) => Finding::ok(NAME, format!("bot `{}` in the {} `{}`", facts.bot, facts.kind, facts.group)),
+        Ok(facts) => Finding::ok(
+            NAME,
+            format!("bot `{}` in the {} `{}`", facts.bot, facts.kind, facts.group),
+        ),
         Err(error) => {
             let what_to_do = match &error {
-                ProbeError::Bot(TelegramError::Unauthorized) => "set `TELEGRAM_BOT_TOKEN` to the token that BotFather gave",
+                ProbeError::Bot(TelegramError::Unauthorized) => {
+                    "set `TELEGRAM_BOT_TOKEN` to the token that BotFather gave"
+                }
                 ProbeError::Group(TelegramError::Kicked { .. }) => "add the bot to the group again",
                 ProbeError::Group(TelegramError::Migrated { .. }) => "set `TELEGRAM_GROUP_ID` to the new id",
                 ProbeError::Group(TelegramError::BadRequest { .. } | TelegramError::Unauthorized) => {

@@ -126,7 +126,10 @@ async fn ask(config: &RunConfig) -> Vec<Area> {
         Some(within("alerts", alerts(mongo)).await)
     };
     let areas = tokio::join!(process, queue, orders, events, alerts);
-    [areas.0, areas.1, areas.2, areas.3, areas.4].into_iter().flatten().collect()
+    [areas.0, areas.1, areas.2, areas.3, areas.4]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 async fn within(name: &'static str, question: impl Future<Output = anyhow::Result<Value>>) -> Area {
@@ -189,7 +192,10 @@ async fn events_state(events: &EventsConfig) -> anyhow::Result<Value> {
 async fn alerts(mongo: &MongoSettings) -> anyhow::Result<Value> {
     let firing = Alerts::new(&Mongo::open(mongo).await?).firing().await?;
     let firing = firing.iter().map(|alert| {
-        let since = alert.since.to_chrono().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        let since = alert
+            .since
+            .to_chrono()
+            .to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
         json!({ "alert": alert.name, "since": since, "detail": alert.detail })
     });
     Ok(json!({ "firing": firing.collect::<Vec<_>>() }))

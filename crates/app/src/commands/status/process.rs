@@ -29,7 +29,9 @@ pub(crate) async fn ask(config: &HttpConfig, patience: Duration) -> Result<Proce
     let base = Url::parse(&format!("http://{address}/")).map_err(|error| error.to_string())?;
     let target = ExportTarget::new(&base, patience).map_err(|error| error.to_string())?;
     let live = get(&target, &base, "health/live").await?;
-    let version = live["version"].as_str().ok_or("something else than Billwright answers there")?;
+    let version = live["version"]
+        .as_str()
+        .ok_or("something else than Billwright answers there")?;
     let ready = get(&target, &base, "health/ready").await?;
     Ok(ProcessState {
         address: address.to_string(),
@@ -41,7 +43,7 @@ pub(crate) async fn ask(config: &HttpConfig, patience: Duration) -> Result<Proce
 
 async fn get(target: &ExportTarget, base: &Url, path: &str) -> Result<Value, String> {
     let request = axum::http::Request::get(format!("{base}{path}"))
-        .body(Vec::new().into())
+        .body(axum::body::Bytes::new())
         .map_err(|error| error.to_string())?;
     let response = target.send(request).await.map_err(|error| error.to_string())?;
     serde_json::from_slice(response.body()).map_err(|_| "something else than Billwright answers there".to_owned())

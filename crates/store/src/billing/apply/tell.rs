@@ -68,7 +68,11 @@ impl CustomerEvents {
         for customer in &unit.customers {
             for (kind, documents) in &sources {
                 let own = documents.get(customer.user_id.as_str()).into_iter().flatten();
-                told.extend(own.map(|document| Change { kind: *kind, document }));
+                told.extend(own.map(|document| Change {
+                    kind: *kind,
+                    document,
+                    trace: None,
+                }));
             }
         }
         log.record(session, &told).await
