@@ -44,6 +44,9 @@
       const fresh = page.getElementById(part.id);
       if (fresh) {
         localize(fresh);
+        for (const open of part.querySelectorAll("details[open][id]")) {
+          fresh.querySelector(`#${CSS.escape(open.id)}`)?.setAttribute("open", "");
+        }
         if (part.innerHTML !== fresh.innerHTML) part.replaceChildren(...fresh.childNodes);
       }
     } catch {

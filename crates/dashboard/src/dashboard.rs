@@ -13,6 +13,7 @@ use crate::{
     broker::Broker,
     guard::login_limit::LoginLimit,
     live::Live,
+    pages::overview::Trends,
     router,
     sales::Sales,
     section::{Needs, Trouble, configured},
@@ -35,6 +36,7 @@ struct Inner {
     broker: Option<Broker>,
     live: Live,
     sales: Sales,
+    trends: Trends,
 }
 
 impl std::fmt::Debug for Dashboard {
@@ -68,6 +70,7 @@ impl Dashboard {
             sales: Sales::new(sources.billz.clone(), Arc::clone(&sources.clock)),
             billings: billings(&sources),
             broker: broker(&sources),
+            trends: Trends::default(),
             settings,
             sources,
         })))
@@ -115,6 +118,11 @@ impl Dashboard {
     /// Sales as Billz shows them.
     pub(crate) fn sales(&self) -> &Sales {
         &self.0.sales
+    }
+
+    /// What the overview shows of all processes.
+    pub(crate) fn trends(&self) -> &Trends {
+        &self.0.trends
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {

@@ -7,6 +7,7 @@ mod action;
 mod assets;
 mod broker;
 mod cached;
+mod charts;
 mod dashboard;
 mod guard;
 mod live;
@@ -15,9 +16,11 @@ mod nav;
 mod page;
 mod pager;
 mod pages;
+mod report;
 mod router;
 mod routes;
 mod sales;
+mod samples;
 mod section;
 mod sent;
 mod session;
@@ -30,8 +33,10 @@ mod visit;
 
 pub use self::{
     dashboard::Dashboard,
+    report::report,
+    samples::SampleRecorder,
     session::SessionKeyProblem,
     settings::{DashboardSettings, SHORTEST_SESSION_KEY},
-    sources::{EffectiveSetting, LogLevel, QueueSource, Sources},
+    sources::{EffectiveSetting, LogLevel, Process, QueueSource, Sources},
     users::{LONGEST_PASSWORD, Role, SHORTEST_PASSWORD, Users, UsersProblem, entry},
 };

@@ -9,16 +9,17 @@ use axum::{
         sse::{Event, KeepAlive},
     },
 };
-use billwright_domain::{Condition, DependencyHealth};
-use billwright_worker::admin::JobCounts;
+use billwright_domain::DependencyHealth;
+use billwright_worker::{QueueSight, admin::JobCounts};
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
 use tokio::{sync::Mutex, time::Instant};
 
 use crate::{
+    charts::duration,
     dashboard::Dashboard,
-    section::{Dependency, Needs, Trouble, configured, within},
+    section::{Needs, Trouble, configured},
     sources::Sources,
     visit::Visit,
 };
@@ -33,6 +34,10 @@ pub(crate) struct Snapshot {
     pub(crate) at: DateTime<Utc>,
     /// How many jobs there are in each state.
     pub(crate) jobs: Result<JobCounts, Trouble>,
+    /// Since when the oldest job has been waiting that could run; none where none waits, or where nobody knows.
+    pub(crate) oldest_waiting_since: Option<DateTime<Utc>>,
+    /// How many workers are connected to the queue, if Redis tells.
+    pub(crate) workers: Option<u64>,
     /// The condition of this process's dependencies.
     pub(crate) health: BTreeMap<&'static str, DependencyHealth>,
 }
@@ -66,16 +71,33 @@ impl Live {
 }
 
 async fn look(sources: &Sources) -> Snapshot {
+    let sight = match configured(sources.queue.as_ref(), Needs::Worker) {
+        Ok(queue) => queue.look().await,
+        Err(trouble) => Err(trouble),
+    };
+    let oldest = sight.as_ref().ok().and_then(|sight| sight.oldest_waiting_since_ms);
     Snapshot {
-        jobs: counts(sources).await,
         at: sources.clock.now(),
+        oldest_waiting_since: oldest.and_then(|since| DateTime::from_timestamp_millis(i64::try_from(since).ok()?)),
+        workers: sight.as_ref().ok().and_then(|sight| sight.workers),
+        jobs: sight.map(|sight| counts(&sight)),
         health: sources.health.all(),
     }
 }
 
-async fn counts(sources: &Sources) -> Result<JobCounts, Trouble> {
-    let queue = configured(sources.queue.as_ref(), Needs::Worker)?.admin().await?;
-    within(Dependency::Redis, queue.counts()).await
+fn counts(sight: &QueueSight) -> JobCounts {
+    let of = |states: &[&str]| {
+        let counts = sight.counts.iter().filter(|(state, _)| states.contains(state));
+        counts.map(|(_, count)| count).sum()
+    };
+    JobCounts {
+        waiting: of(&["waiting", "paused"]),
+        prioritized: of(&["prioritized"]),
+        delayed: of(&["delayed"]),
+        active: of(&["active"]),
+        completed: of(&["completed"]),
+        failed: of(&["failed"]),
+    }
 }
 
 /// What the stream tells: the new text of every element with `data-live`, by its name. Numbers only, which are the same
@@ -84,11 +106,17 @@ async fn counts(sources: &Sources) -> Result<JobCounts, Trouble> {
 struct Told {
     at: DateTime<Utc>,
     values: BTreeMap<String, String>,
-    /// The class of every element with `data-live-tone`, by its name.
-    tones: BTreeMap<String, &'static str>,
 }
 
 impl Snapshot {
+    /// For how long the oldest job has been waiting.
+    pub(crate) fn oldest_waiting(&self) -> String {
+        self.oldest_waiting_since.map_or_else(
+            || "–".to_owned(),
+            |since| duration((self.at - since).as_seconds_f64().max(0.0)),
+        )
+    }
+
     fn told(&self) -> Told {
         let mut values = BTreeMap::new();
         if let Ok(jobs) = &self.jobs {
@@ -102,25 +130,9 @@ impl Snapshot {
             ] {
                 values.insert(name.to_owned(), count.to_string());
             }
+            values.insert("queue.oldest".to_owned(), self.oldest_waiting());
         }
-        let tones = self
-            .health
-            .iter()
-            .map(|(name, health)| (format!("health.{name}"), tone(health.condition)))
-            .collect();
-        Told {
-            at: self.at,
-            values,
-            tones,
-        }
-    }
-}
-
-fn tone(condition: Condition) -> &'static str {
-    match condition {
-        Condition::Up => "good",
-        Condition::Degraded => "warning",
-        Condition::Down => "bad",
+        Told { at: self.at, values }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use billwright_domain::HealthBoard;
 use billwright_store::StoreError;
 use billwright_worker::admin::AdminError as QueueError;
 
@@ -81,6 +80,11 @@ impl Trouble {
             dependency,
             seen: seen.into(),
         }
+    }
+
+    /// A dependency has not answered within [`PATIENCE`].
+    pub(crate) fn silent(dependency: Dependency) -> Self {
+        Self::away(dependency, format!("no answer within {} s", PATIENCE.as_secs()))
     }
 
     /// Its heading.
@@ -172,23 +176,11 @@ pub(crate) async fn within<T, E: Blames>(
     match tokio::time::timeout(PATIENCE, question).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(error.trouble(dependency)),
-        Err(_) => Err(Trouble::away(
-            dependency,
-            format!("no answer within {} s", PATIENCE.as_secs()),
-        )),
+        Err(_) => Err(Trouble::silent(dependency)),
     }
 }
 
 /// A source that must be configured, or the word that it is not.
 pub(crate) fn configured<T>(source: Option<&T>, needs: Needs) -> Result<&T, Trouble> {
     source.ok_or(Trouble::NotConfigured(needs))
-}
-
-/// The dependencies on the board that are not up.
-pub(crate) fn ailing(health: &HealthBoard) -> usize {
-    health
-        .all()
-        .values()
-        .filter(|dependency| dependency.condition != billwright_domain::Condition::Up)
-        .count()
 }

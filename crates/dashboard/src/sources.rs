@@ -10,10 +10,13 @@ use billwright_connectors::{billz::Billz, telegram::Telegram};
 use billwright_domain::{Clock, HealthBoard};
 use billwright_events::{EventsControl, EventsSettings};
 use billwright_store::Mongo;
-use billwright_worker::admin::{QueueAddress, QueueAdmin};
+use billwright_worker::{
+    QueueSight, QueueWatch,
+    admin::{QueueAddress, QueueAdmin},
+};
 use tokio::sync::OnceCell;
 
-use crate::section::{Dependency, Trouble, within};
+use crate::section::{Dependency, PATIENCE, Trouble, within};
 
 /// What pages read and act on.
 #[derive(Debug, Clone)]
@@ -36,6 +39,8 @@ pub struct Sources {
     pub telegram: Option<Telegram>,
     /// The condition of this process's dependencies.
     pub health: HealthBoard,
+    /// This process.
+    pub process: Process,
     /// The configuration that is in effect.
     pub settings: Vec<EffectiveSetting>,
     /// What is logged, to be changed while the process runs.
@@ -57,6 +62,7 @@ impl Sources {
             billz: None,
             telegram: None,
             health: HealthBoard::default(),
+            process: Process::default(),
             settings: Vec::new(),
             log_level: None,
             clock,
@@ -67,6 +73,17 @@ impl Sources {
     pub fn operations_database(&self) -> Option<&Mongo> {
         self.billz_database.as_ref().or(self.billing_database.as_ref())
     }
+}
+
+/// A process as the dashboards of all processes show it.
+#[derive(Debug, Clone, Default)]
+pub struct Process {
+    /// Where it runs, and its number there.
+    pub name: String,
+    /// Its version.
+    pub version: &'static str,
+    /// Its roles.
+    pub roles: Vec<String>,
 }
 
 /// A value of the configuration as it is in effect.
@@ -101,16 +118,31 @@ pub struct QueueSource(Arc<LazyQueue>);
 #[derive(Debug)]
 struct LazyQueue {
     address: QueueAddress,
+    watch: Result<QueueWatch, String>,
     admin: OnceCell<QueueAdmin>,
 }
 
 impl QueueSource {
-    /// The queue at `address`.
+    /// The queue at `address`. Must be called within a tokio runtime.
     pub fn new(address: QueueAddress) -> Self {
         Self(Arc::new(LazyQueue {
+            watch: QueueWatch::new(&address),
             address,
             admin: OnceCell::new(),
         }))
+    }
+
+    /// The queue in figures.
+    pub(crate) async fn look(&self) -> Result<QueueSight, Trouble> {
+        let watch = self
+            .0
+            .watch
+            .as_ref()
+            .map_err(|problem| Trouble::Failed(problem.clone()))?;
+        match tokio::time::timeout(PATIENCE, watch.look()).await {
+            Ok(sight) => sight.map_err(|seen| Trouble::away(Dependency::Redis, seen)),
+            Err(_) => Err(Trouble::silent(Dependency::Redis)),
+        }
     }
 
     /// The queue, connected. Every call to it belongs into [`within`], since the library waits for long.

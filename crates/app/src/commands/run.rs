@@ -36,7 +36,7 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) async fn run(self, source: &Source, logs: LogControl) -> anyhow::Result<ExitCode> {
         let config = RunConfig::read(source, self.roles.as_deref())?;
-        let metrics = telemetry::start_metrics()?;
+        let (metrics, samples) = telemetry::start_metrics()?;
         for (role, runs, reason) in config.roles.explained() {
             tracing::info!(%role, runs, reason, "role");
         }
@@ -69,9 +69,9 @@ impl Run {
             metrics,
             stopping: Arc::clone(&stopping),
         };
-        let dashboard = http::observed(roles::dashboard::open_router(config.dashboard, sources)?);
-        let mut router = http::operations_router(operations).merge(dashboard);
-        let mut running: Vec<Running> = Vec::new();
+        let (pages, report) = roles::dashboard::start(config.dashboard, sources, samples, stop.clone())?;
+        let mut router = http::operations_router(operations).merge(http::observed(pages));
+        let mut running: Vec<Running> = vec![report];
         if let Some(api) = config.api {
             if api.is_open() && !is_loopback(address.ip()) {
                 tracing::warn!(%address, "the API is open to everybody who reaches this address; set `API_KEYS` or `API_JWT_JWKS_URL`, or `HOST=127.0.0.1`");

@@ -82,6 +82,11 @@ impl Roles {
         self.chosen.contains(&role)
     }
 
+    /// The roles that run.
+    pub(crate) fn running(&self) -> impl Iterator<Item = Role> {
+        self.chosen.iter().copied()
+    }
+
     /// Whether the order product runs.
     pub(crate) fn has_billz(&self) -> bool {
         self.runs(Role::Worker)

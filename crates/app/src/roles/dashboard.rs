@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use axum::Router;
-use billwright_dashboard::{Dashboard, DashboardSettings, EffectiveSetting, LogLevel, QueueSource, Sources};
+use billwright_dashboard::{Dashboard, DashboardSettings, EffectiveSetting, LogLevel, Process, QueueSource, SampleRecorder, Sources};
 use billwright_domain::{Clock, HealthBoard};
 use billwright_store::{Mongo, MongoSettings};
 use billwright_worker::{RedisSettings, admin::QueueAddress};
 
-use super::worker::PreparedWorker;
+use tokio_util::sync::CancellationToken;
+
+use super::{Running, worker::PreparedWorker};
 use crate::{
     commands::QUEUE,
     config::{RunConfig, Source},
@@ -52,6 +54,11 @@ pub(crate) async fn sources(
         billz: worker.map(PreparedWorker::billz),
         telegram: worker.and_then(PreparedWorker::telegram),
         health,
+        process: Process {
+            name: super::worker::name(),
+            version: env!("CARGO_PKG_VERSION"),
+            roles: config.roles.running().map(|role| role.to_string()).collect(),
+        },
         settings: settings(source),
         log_level: Some(Arc::new(logs)),
         clock,
@@ -70,14 +77,24 @@ async fn open(settings: Option<&MongoSettings>) -> anyhow::Result<Option<Mongo>>
     Ok(Some(Mongo::open(&settings).await?))
 }
 
-/// The pages.
-pub(crate) fn open_router(settings: DashboardSettings, sources: Sources) -> anyhow::Result<Router> {
+/// The pages, and what this process tells those of all processes.
+pub(crate) fn start(
+    settings: DashboardSettings,
+    sources: Sources,
+    samples: SampleRecorder,
+    stop: CancellationToken,
+) -> anyhow::Result<(Router, Running)> {
     if settings.users.is_none() {
         tracing::info!(
             "the dashboard is open to this machine alone; set `DASHBOARD_USERS` to let people in from elsewhere"
         );
     }
-    Ok(Dashboard::new(settings, sources)?.router())
+    let report = tokio::spawn(billwright_dashboard::report(sources.clone(), samples, stop));
+    let running = Box::pin(async move {
+        // A panic was reported where it happened.
+        let _ = report.await;
+    });
+    Ok((Dashboard::new(settings, sources)?.router(), running))
 }
 
 fn settings(source: &Source) -> Vec<EffectiveSetting> {

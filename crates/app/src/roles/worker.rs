@@ -246,7 +246,7 @@ pub(crate) fn telegram(config: TelegramConfig) -> anyhow::Result<Telegram> {
 }
 
 /// The worker's name as BullMQ's `getWorkers` shows it: where it runs, and which process it is.
-fn name() -> String {
+pub(super) fn name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("billwright@{}#{}", host.trim(), std::process::id())
 }

@@ -7,7 +7,9 @@ mod traces;
 use std::io::IsTerminal as _;
 
 use billwright_domain::SystemClock;
+use billwright_dashboard::SampleRecorder;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_util::layers::FanoutBuilder;
 use tokio::runtime::Handle;
 use tracing::{Level, Metadata};
 use tracing_subscriber::{
@@ -118,15 +120,22 @@ impl Metrics {
     }
 }
 
-/// Starts collecting metrics.
-pub(crate) fn start_metrics() -> anyhow::Result<Metrics> {
-    let handle = PrometheusBuilder::new()
+/// Starts collecting metrics, and what of them the dashboard charts.
+pub(crate) fn start_metrics() -> anyhow::Result<(Metrics, SampleRecorder)> {
+    let prometheus = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
         .set_buckets_for_metric(Matcher::Full("billwright_events_batch_size".to_owned()), &SIZES)?
-        .install_recorder()?;
+        .build_recorder();
+    let handle = prometheus.handle();
+    let samples = SampleRecorder::default();
+    let both = FanoutBuilder::default()
+        .add_recorder(prometheus)
+        .add_recorder(samples.clone())
+        .build();
+    metrics::set_global_recorder(both).map_err(|_| anyhow::anyhow!("metrics are collected already"))?;
     metric_list::describe();
     metrics::gauge!("billwright_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     let process = metrics_process::Collector::default();
     process.describe();
-    Ok(Metrics { handle, process })
+    Ok((Metrics { handle, process }, samples))
 }

@@ -41,6 +41,9 @@ const SESSION_COOKIE: &str = "billwright_session";
 const FLASH_COOKIE: &str = "billwright_flash";
 const LANGUAGE_COOKIE: &str = "billwright_language";
 
+/// What `live.js` sends with what it asks for by itself.
+const REFRESH: &str = "x-refresh";
+
 /// The largest form.
 const LARGEST_FORM: usize = 64 * 1024;
 
@@ -204,10 +207,12 @@ async fn enter(dashboard: &Dashboard, rule: Rule, secure: bool, request: Request
         }
         None => return RefusedPage::answer(visit),
     }
-    let is_page = request.method() == Method::GET && rule.role.is_some() && rule.renews;
+    // A page that `live.js` fetches by itself is asked for by nobody.
+    let by_itself = request.headers().contains_key(REFRESH);
+    let is_page = request.method() == Method::GET && rule.role.is_some() && rule.renews && !by_itself;
     let renewed = if session_is_new {
         Some(visit.session.clone())
-    } else if rule.renews {
+    } else if rule.renews && !by_itself {
         dashboard.sessions().renewed(&visit.session)
     } else {
         None

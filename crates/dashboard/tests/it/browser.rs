@@ -1,6 +1,6 @@
 //! As much of a browser as the tests need: cookies, forms, and no redirect that a test did not ask for.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use reqwest::{Client, Method, StatusCode, header, redirect::Policy};
 
@@ -94,6 +94,19 @@ impl Browser {
         self.send(Method::GET, path, None).await
     }
 
+    /// Asks for a page until it shows all of these.
+    pub(crate) async fn until(&mut self, path: &str, texts: &[&str]) -> Answer {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+        loop {
+            let page = self.get(path).await;
+            if texts.iter().all(|text| page.text.contains(text)) || tokio::time::Instant::now() > deadline {
+                page.shows(texts);
+                return page;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
     /// Sends a form as it is.
     pub(crate) async fn post_raw(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let body = form_urlencoded::Serializer::new(String::new())
@@ -116,7 +129,6 @@ impl Browser {
     }
 
     /// Signs in.
-    #[track_caller]
     pub(crate) async fn sign_in(&mut self, name: &str, password: &str) -> Answer {
         let token = self.get("/dashboard/login").await.csrf();
         let fields = [("csrf", token.as_str()), ("name", name), ("password", password)];

@@ -127,17 +127,26 @@ impl TestDashboard {
             .get_multiplexed_async_connection()
             .await
             .unwrap();
-        let keys: Vec<String> = redis::cmd("KEYS")
-            .arg(format!("{}:*", self.queue.prefix))
-            .query_async(&mut redis)
-            .await
-            .unwrap();
-        if !keys.is_empty() {
-            redis::cmd("UNLINK")
-                .arg(keys)
-                .query_async::<()>(&mut redis)
+        let mut cursor = 0_u64;
+        loop {
+            let (next, keys): (u64, Vec<String>) = redis::cmd("SCAN")
+                .arg(cursor)
+                .arg(("MATCH", format!("{}:*", self.queue.prefix)))
+                .arg(("COUNT", 5_000))
+                .query_async(&mut redis)
                 .await
                 .unwrap();
+            if !keys.is_empty() {
+                redis::cmd("UNLINK")
+                    .arg(keys)
+                    .query_async::<()>(&mut redis)
+                    .await
+                    .unwrap();
+            }
+            cursor = next;
+            if cursor == 0 {
+                return;
+            }
         }
     }
 }

@@ -141,11 +141,7 @@ impl Audit {
 
     /// About how many entries there are.
     pub async fn count(&self) -> Result<u64, StoreError> {
-        Ok(self
-            .0
-            .collection("operations_audit")
-            .estimated_document_count()
-            .await?)
+        Ok(self.0.collection("operations_audit").estimated_document_count().await?)
     }
 }
 

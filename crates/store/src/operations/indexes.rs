@@ -29,5 +29,8 @@ pub async fn ensure(mongo: &Mongo) -> Result<(), StoreError> {
         .collection(super::replays::COLLECTION)
         .create_indexes([expiring()])
         .await?;
+    for collection in ["operations_processes", "operations_samples"] {
+        mongo.collection(collection).create_indexes([expiring()]).await?;
+    }
     Ok(())
 }
