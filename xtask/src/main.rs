@@ -1,10 +1,12 @@
-//! The project's own commands: `cargo xtask demo`, `test`, `services`, `interop`, `chaos`.
+//! The project's own commands: `cargo xtask demo`, `test`, `services`, `interop`, `browser`, `chaos`.
 
+mod browser;
 mod cargo;
 mod chaos;
 mod demo;
 mod interop;
 mod interrupt;
+mod node_packages;
 mod process;
 mod services;
 mod test;
@@ -27,12 +29,14 @@ struct Cli {
 enum Command {
     /// Start the services, the sandbox and all roles, put real work through them, and show what happened.
     Demo(demo::Arguments),
-    /// Check everything: format, lints, docs, dependencies, unit and integration tests, interop, demo.
+    /// Check everything: format, lints, docs, dependencies, unit and integration tests, interop, browser, demo.
     Test(test::Arguments),
     /// Start MongoDB, Redis and Kafka for development, and keep them until Ctrl-C.
     Services,
     /// Run the tests with real Node clients against the built binary.
     Interop(interop::Arguments),
+    /// Use the operations pages of the built binary in a real Chromium.
+    Browser(browser::Arguments),
     /// Break everything, again and again, under load, and check that nothing is lost and nothing happens twice.
     Chaos(chaos::Arguments),
 }
@@ -44,6 +48,7 @@ async fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments).await,
         Command::Services => services::run().await,
         Command::Interop(arguments) => interop::run(&arguments).await,
+        Command::Browser(arguments) => browser::run(&arguments).await,
         Command::Chaos(arguments) => chaos::run(&arguments).await,
     };
     match outcome {

@@ -116,6 +116,7 @@ async fn run_step(step: Step, services: &mut Option<Services>) -> Result<()> {
             .await
         }
         Step::Interop => step::run(with(services, this_program()?).await?.arg("interop")).await,
+        Step::Browser => step::run(with(services, this_program()?).await?.arg("browser")).await,
         Step::Demo => step::run(with(services, this_program()?).await?.args(["demo", "--once"])).await,
     }
 }
@@ -123,7 +124,10 @@ async fn run_step(step: Step, services: &mut Option<Services>) -> Result<()> {
 async fn alert_rules() -> Result<()> {
     let promtool = fetch::promtool()?;
     let folder = workspace().join("deploy/prometheus");
-    for arguments in [["check", "rules", "billwright.rules.yml"], ["test", "rules", "billwright_rules_test.yml"]] {
+    for arguments in [
+        ["check", "rules", "billwright.rules.yml"],
+        ["test", "rules", "billwright.rules.test.yml"],
+    ] {
         step::run(Command::new(&promtool).args(arguments).current_dir(&folder)).await?;
     }
     Ok(())

@@ -50,6 +50,8 @@ pub(crate) struct Places {
     pub(crate) kafka_topic: String,
     port: u16,
     rate_limit: String,
+    /// Variables for the binary beside those that say where everything is.
+    variables: Vec<(&'static str, String)>,
 }
 
 /// How much Billz and Telegram take, and with it how fast Billwright may go.
@@ -77,13 +79,21 @@ pub(crate) struct TestBed {
 impl TestBed {
     /// Builds the binary, starts everything and waits until all of it is ready.
     pub(crate) async fn start(limits: Limits) -> Result<Self> {
+        Self::start_with(limits, Vec::new()).await
+    }
+
+    /// The same with more variables for the binary.
+    pub(crate) async fn start_with(limits: Limits, variables: Vec<(&'static str, String)>) -> Result<Self> {
         // The HTTP client asks for one even where nothing is encrypted; a second start finds it there.
         drop(rustls::crypto::ring::default_provider().install_default());
         let run = uuid::Uuid::new_v4().simple().to_string();
         let (program, services) = tokio::join!(build(), services(&run));
         let (program, services) = (program?, services?);
         let sandbox = Sandbox::start(limits.sandbox_settings()).await?;
-        let places = Places::new(&services, &sandbox, &run, limits)?;
+        let places = Places {
+            variables,
+            ..Places::new(&services, &sandbox, &run, limits)?
+        };
         let directory = tempfile::Builder::new().prefix("billwright-").tempdir()?;
         let billwright = Process::start("billwright", &program, &["run"], places.environment(), directory.path())?;
         let mut bed = Self {
@@ -210,13 +220,14 @@ impl Places {
             kafka_topic: topic(run),
             port,
             rate_limit: limits.as_variable(),
+            variables: Vec::new(),
         })
     }
 
     /// What the binary is configured with.
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
         let text = |value: &str| value.to_owned();
-        vec![
+        let mut variables = vec![
             ("HOST", text("127.0.0.1")),
             ("PORT", self.port.to_string()),
             ("BILLZ_MONGODB_URI", self.billz_mongodb_uri.clone()),
@@ -233,7 +244,9 @@ impl Places {
             ("KAFKA_BROKERS", self.kafka_brokers.clone()),
             ("KAFKA_TOPIC", self.kafka_topic.clone()),
             ("KAFKA_GROUP_ID", format!("{}-consumer", self.kafka_topic)),
-        ]
+        ];
+        variables.extend(self.variables.iter().cloned());
+        variables
     }
 
     /// Servers that were there before must be as they were; those of this run are about to go, but a copy of the data

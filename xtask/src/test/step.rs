@@ -25,6 +25,7 @@ pub(crate) enum Step {
     Build,
     Tests,
     Interop,
+    Browser,
     Demo,
 }
 
@@ -40,6 +41,7 @@ impl Step {
             Self::Build => "build",
             Self::Tests => "tests",
             Self::Interop => "interop",
+            Self::Browser => "browser",
             Self::Demo => "demo",
         }
     }
@@ -55,6 +57,7 @@ impl Step {
             Self::Build => "all targets compile",
             Self::Tests => "unit, integration and doc tests pass on real services",
             Self::Interop => "real Node clients and the built binary understand each other",
+            Self::Browser => "the operations pages do what a person wants, in Chromium",
             Self::Demo => "`cargo xtask demo --once`: every step has its effect",
         }
     }
