@@ -89,7 +89,12 @@ impl Run {
         if let Some(worker) = worker {
             running.push(worker.start(health.clone(), stop.clone()));
         }
-        running.push(Box::pin(alerts::watch(config.alerts, watched, stop.clone())));
+        let watching = tokio::spawn(alerts::watch(config.alerts, watched, stop.clone()));
+        running.push(Box::pin(async move {
+            if let Err(error) = watching.await {
+                tracing::error!(%error, "the watch over the process ended unexpectedly");
+            }
+        }));
         let router = router.fallback(billwright_api::not_found);
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
 

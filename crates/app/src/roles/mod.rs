@@ -44,7 +44,10 @@ pub(crate) async fn watched(
     Ok(Watched {
         health,
         clock,
-        queue: queue.map(|queue| QueueWatch::new(&queue)).transpose().map_err(anyhow::Error::msg)?,
+        queue: queue
+            .map(|queue| QueueWatch::new(&queue))
+            .transpose()
+            .map_err(anyhow::Error::msg)?,
         billz: pool(config.worker.as_ref().map(|worker| &worker.mongo)).await?,
         billing: pool(billing).await?,
         breaker: worker.map(PreparedWorker::breaker),

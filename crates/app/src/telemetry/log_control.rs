@@ -152,6 +152,9 @@ mod tests {
 
     use super::*;
 
+    /// Whether a place in the code logs is remembered once for all threads, so that these tests would disturb each other.
+    static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
     fn control() -> (impl tracing::Subscriber + Send + Sync, LogControl) {
         let (filter, handle) = reload::Layer::new(parse_filter("info").unwrap());
         let layer = tracing_subscriber::fmt::layer()
@@ -167,6 +170,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_change_ends_by_itself_and_does_not_undo_a_later_one() {
+        let _alone = ALONE.lock().await;
         let (subscriber, control) = control();
         let _guard = tracing::subscriber::set_default(subscriber);
         assert!(!debug_is_on());
@@ -188,6 +192,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_signal_makes_our_own_crates_talk_for_a_while_and_then_again_not() {
+        let _alone = ALONE.lock().await;
         let (subscriber, control) = control();
         let _guard = tracing::subscriber::set_default(subscriber);
         control.toggle_debug();
@@ -199,6 +204,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_filter_that_cannot_be_read_changes_nothing() {
+        let _alone = ALONE.lock().await;
         let (subscriber, control) = control();
         let _guard = tracing::subscriber::set_default(subscriber);
         let before = control.levels();
