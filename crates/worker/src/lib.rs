@@ -27,7 +27,6 @@ mod telegram_sender;
 mod write_once;
 
 pub use queue_watch::{QueueSight, QueueWatch};
-pub use redis_trust::install_tls_provider;
 pub use retry_policy::RetryPolicy;
 pub use settings::{Checkpoint, RedisSettings, WorkerSettings};
 pub use stored_login::IntegrationTokenStore;

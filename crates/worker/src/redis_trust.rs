@@ -71,6 +71,6 @@ fn system_authorities() -> Vec<u8> {
 }
 
 /// `rediss://` needs a rustls provider, and panics without one. Installing it twice does nothing.
-pub fn install_tls_provider() {
+fn install_tls_provider() {
     let _there_already = rustls::crypto::ring::default_provider().install_default();
 }
