@@ -1,6 +1,6 @@
 //! The dashboard itself: what all requests share.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::Router;
 use billwright_domain::Clock;
@@ -8,10 +8,12 @@ use billwright_store::{
     billing::{BillingStore, changes::ChangeLog, outbox::Outbox},
     operations::{audit::Audit, indexes},
 };
+use billwright_worker::admin::{JobView, Standing};
 
 use crate::{
     broker::Broker,
     guard::login_limit::LoginLimit,
+    kept::Kept,
     live::Live,
     pages::overview::Trends,
     router,
@@ -36,6 +38,7 @@ struct Inner {
     broker: Option<Broker>,
     live: Live,
     sales: Sales,
+    seen_jobs: Kept<(JobView, Standing)>,
     trends: Trends,
 }
 
@@ -58,7 +61,7 @@ impl Dashboard {
                         tracing::warn!(%error, "the indexes of the operations pages could not be made");
                         return;
                     }
-                    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+                    tokio::time::sleep(Duration::from_secs(5)).await;
                 }
             });
         }
@@ -68,6 +71,7 @@ impl Dashboard {
             audit: sources.operations_database().map(Audit::new),
             live: Live::new(sources.clone()),
             sales: Sales::new(sources.billz.clone(), Arc::clone(&sources.clock)),
+            seen_jobs: Kept::new(Duration::from_secs(1)),
             billings: billings(&sources),
             broker: broker(&sources),
             trends: Trends::default(),
@@ -123,6 +127,11 @@ impl Dashboard {
     /// What the overview shows of all processes.
     pub(crate) fn trends(&self) -> &Trends {
         &self.0.trends
+    }
+
+    /// Jobs as they were seen a moment ago.
+    pub(crate) fn seen_jobs(&self) -> &Kept<(JobView, Standing)> {
+        &self.0.seen_jobs
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {

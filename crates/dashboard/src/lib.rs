@@ -10,6 +10,7 @@ mod cached;
 mod charts;
 mod dashboard;
 mod guard;
+mod kept;
 mod live;
 mod masking;
 mod nav;

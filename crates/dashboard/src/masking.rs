@@ -12,7 +12,8 @@ pub(crate) fn masked(text: &str) -> String {
         let plus = usize::from(first == '+');
         let digits = rest[plus..].bytes().take_while(u8::is_ascii_digit).count();
         let (run, after) = rest.split_at(plus + digits);
-        let stands_alone = !before.is_ascii_alphanumeric() && !after.starts_with(|next: char| next.is_ascii_alphanumeric());
+        let stands_alone =
+            !before.is_ascii_alphanumeric() && !after.starts_with(|next: char| next.is_ascii_alphanumeric());
         let is_number = (plus == 1 && digits >= 9) || (digits == 12 && run.starts_with("998"));
         match Phone::parse(run) {
             Ok(phone) if is_number && stands_alone => out.push_str(&phone.to_string()),

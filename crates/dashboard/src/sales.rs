@@ -1,20 +1,16 @@
 //! Sales as Billz shows them, for people who look at an order: asked for on demand, kept for some seconds for everybody, and
 //! only while no job needs the budget of calls.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use billwright_connectors::billz::{Billz, BillzError, CallContext, ErrorClass, Sale, Urgency};
 use billwright_domain::{BillzOrderId, Clock, CorrelationId};
 use chrono::{DateTime, Utc};
-use tokio::{sync::Mutex as AsyncMutex, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    section::{Dependency, Needs, Trouble},
+    kept::Kept,
+    section::{Dependency, Needs, Trouble, configured},
     text::Text,
 };
 
@@ -22,8 +18,6 @@ use crate::{
 const FRESH: Duration = Duration::from_secs(20);
 /// How long a look may take.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How many sales are kept.
-const MOST: usize = 200;
 
 /// One look at a sale.
 #[derive(Debug, Clone)]
@@ -34,13 +28,11 @@ pub(crate) struct Look {
     pub(crate) sale: Option<Sale>,
 }
 
-type Kept = Arc<AsyncMutex<Option<(Instant, Arc<Look>)>>>;
-
 /// The looks that were taken.
 pub(crate) struct Sales {
     billz: Option<Billz>,
     clock: Arc<dyn Clock>,
-    kept: Mutex<HashMap<String, Kept>>,
+    kept: Kept<Look>,
 }
 
 impl Sales {
@@ -48,36 +40,20 @@ impl Sales {
         Self {
             billz,
             clock,
-            kept: Mutex::default(),
+            kept: Kept::new(FRESH),
         }
     }
 
-    /// The sale: as it was seen some seconds ago, else as it is. Whoever comes first looks; the others wait for the same
-    /// answer. A look that failed is kept for nobody.
+    /// The sale: as it was seen some seconds ago, else as it is.
     pub(crate) async fn look(&self, id: &BillzOrderId) -> Result<Arc<Look>, Trouble> {
-        let billz = self.billz.as_ref().ok_or(Trouble::NotConfigured(Needs::Worker))?;
-        let place = self.place(id);
-        let mut kept = place.lock().await;
-        if let Some((looked, look)) = &*kept
-            && looked.elapsed() < FRESH
-        {
-            return Ok(Arc::clone(look));
-        }
-        let look = Arc::new(Look {
-            sale: ask(billz, id).await?,
-            at: self.clock.now(),
-        });
-        *kept = Some((Instant::now(), Arc::clone(&look)));
-        Ok(look)
-    }
-
-    fn place(&self, id: &BillzOrderId) -> Kept {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= MOST && !kept.contains_key(id.as_str()) {
-            // Who waits for one that is dropped keeps it; nobody else finds it.
-            kept.clear();
-        }
-        Arc::clone(kept.entry(id.to_string()).or_default())
+        let billz = configured(self.billz.as_ref(), Needs::Worker)?;
+        let look = async {
+            Ok(Look {
+                sale: ask(billz, id).await?,
+                at: self.clock.now(),
+            })
+        };
+        self.kept.get(id.as_str(), look).await
     }
 }
 

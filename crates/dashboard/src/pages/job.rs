@@ -2,6 +2,8 @@
 
 mod next;
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::extract::{Path, State};
 use billwright_store::billz::{
@@ -12,7 +14,7 @@ use billwright_store::billz::{
     order_sagas::{OrderSagas, Saga, SagaState, SagaStep},
 };
 use billwright_worker::admin::{
-    JobState, JobView, Standing, operation_of,
+    AdminError, JobState, JobView, Standing, operation_of,
     saga::{SagaAdmin, SagaError, WhyNot, may_reopen},
 };
 use chrono::{DateTime, Utc};
@@ -79,28 +81,37 @@ struct Past {
 /// `GET /dashboard/job/{id}`.
 pub(crate) async fn show(visit: Visit, State(dashboard): State<Dashboard>, Path(id): Path<String>) -> PageResult {
     let view = view(&dashboard, &id).await;
-    let data = view.as_ref().ok().map(|(view, _)| view.data.clone());
+    let data = view.as_ref().ok().map(|seen| seen.0.data.clone());
     let past = past(&dashboard, &id, data.as_ref()).await;
-    let knows_nothing = past.as_ref().is_ok_and(|past| past.entry.is_none() && past.attempts.is_empty());
+    let knows_nothing = past
+        .as_ref()
+        .is_ok_and(|past| past.entry.is_none() && past.attempts.is_empty());
     if let Err(trouble @ Trouble::NotFound(_)) = &view
         && knows_nothing
     {
         return Err(trouble.clone());
     }
-    let next = what_next(&dashboard, view.as_ref().ok(), past.as_ref().ok());
+    let next = what_next(&dashboard, view.as_deref().ok(), past.as_ref().ok());
     render(&JobPage {
-        page: Page::new(visit, "jobs", Text::of("job-title").with("id", id.chars().take(100).collect::<String>())),
+        page: Page::new(
+            visit,
+            "jobs",
+            Text::of("job-title").with("id", id.chars().take(100).collect::<String>()),
+        ),
         href: job_href(&id),
-        job: view.map(|(view, _)| Job::of(view)),
+        job: view.map(|seen| Job::of(seen.0.clone())),
         past,
         next,
     })
 }
 
-async fn view(dashboard: &Dashboard, id: &str) -> Result<(JobView, Standing), Trouble> {
-    let queue = configured(dashboard.sources().queue.as_ref(), Needs::Worker)?.admin().await?;
-    within(Dependency::Redis, async { Ok::<_, billwright_worker::admin::AdminError>((queue.show(id).await?, queue.standing(id).await?)) })
-        .await
+/// The job and what it waits for; one look serves all who watch it.
+async fn view(dashboard: &Dashboard, id: &str) -> Result<Arc<(JobView, Standing)>, Trouble> {
+    let queue = configured(dashboard.sources().queue.as_ref(), Needs::Worker)?
+        .admin()
+        .await?;
+    let look = async { Ok::<_, AdminError>((queue.show(id).await?, queue.standing(id).await?)) };
+    dashboard.seen_jobs().get(id, within(Dependency::Redis, look)).await
 }
 
 async fn past(dashboard: &Dashboard, id: &str, data: Option<&serde_json::Value>) -> Result<Past, Trouble> {
@@ -141,7 +152,10 @@ async fn past(dashboard: &Dashboard, id: &str, data: Option<&serde_json::Value>)
 
 impl Job {
     fn of(view: JobView) -> Self {
-        let processed = view.summary.processed_at.and_then(|at| DateTime::from_timestamp_millis(i64::try_from(at).ok()?));
+        let processed = view
+            .summary
+            .processed_at
+            .and_then(|at| DateTime::from_timestamp_millis(i64::try_from(at).ok()?));
         let view = view.redacted();
         let hidden_logs = view.logs.len().saturating_sub(LOG_LINES);
         Self {
@@ -154,7 +168,12 @@ impl Job {
             options: pretty(&redacted(&view.options)),
             result: view.return_value.as_ref().map(pretty),
             stacktrace: view.stacktrace.iter().map(|trace| masked(&cut(trace))).collect(),
-            logs: view.logs.iter().skip(hidden_logs).map(|line| masked(&cut(line))).collect(),
+            logs: view
+                .logs
+                .iter()
+                .skip(hidden_logs)
+                .map(|line| masked(&cut(line)))
+                .collect(),
             hidden_logs,
             row: JobRow::of(view.summary),
         }
@@ -173,7 +192,11 @@ pub(crate) fn pretty(value: &serde_json::Value) -> String {
     masked(&cut(&serde_json::to_string_pretty(value).unwrap_or_default()))
 }
 
-#[expect(clippy::unused_self, clippy::trivially_copy_pass_by_ref, reason = "templates call methods, with references")]
+#[expect(
+    clippy::unused_self,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "templates call methods, with references"
+)]
 impl JobPage {
     fn badge(&self, state: &JobState) -> Badge {
         self.page.badge(state_tone(*state), state_text(*state))
@@ -181,6 +204,12 @@ impl JobPage {
 
     fn ledger_badge(&self, state: &str) -> Badge {
         ledger_badge(&self.page, state)
+    }
+
+    /// Whether something may still happen to the job by itself.
+    fn changes(&self) -> bool {
+        let has_ended = |job: &Job| matches!(job.row.state, JobState::Completed | JobState::Failed);
+        self.job.as_ref().is_ok_and(|job| !has_ended(job))
     }
 
     fn is_failed(&self, job: &Job) -> bool {
@@ -192,7 +221,10 @@ impl JobPage {
     }
 
     fn can_run_now(&self, job: &Job) -> bool {
-        matches!(job.row.state, JobState::Waiting | JobState::Prioritized | JobState::Delayed)
+        matches!(
+            job.row.state,
+            JobState::Waiting | JobState::Prioritized | JobState::Delayed
+        )
     }
 
     fn can_be_removed(&self, job: &Job) -> bool {
@@ -221,7 +253,11 @@ impl JobPage {
     }
 
     fn call_tone(&self, outcome: &str) -> &'static str {
-        if outcome == "ok" { Tone::Good.class() } else { Tone::Bad.class() }
+        if outcome == "ok" {
+            Tone::Good.class()
+        } else {
+            Tone::Bad.class()
+        }
     }
 
     /// What a step does.
@@ -313,31 +349,51 @@ pub(crate) mod question {
 
 /// `POST /dashboard/job/{id}/retry`.
 pub(crate) async fn retry(State(dashboard): State<Dashboard>, Path(id): Path<String>) -> ActionResult {
-    let queue = configured(dashboard.sources().queue.as_ref(), Needs::Worker)?.admin().await?;
+    let queue = configured(dashboard.sources().queue.as_ref(), Needs::Worker)?
+        .admin()
+        .await?;
     let mongo = configured(dashboard.sources().billz_database.as_ref(), Needs::Worker)?;
-    within(Dependency::Redis, SagaAdmin::new(mongo).retry(queue, &id, dashboard.clock())).await?;
+    within(
+        Dependency::Redis,
+        SagaAdmin::new(mongo).retry(queue, &id, dashboard.clock()),
+    )
+    .await?;
+    dashboard.seen_jobs().forget(&id);
     Ok(Done::then(job_href(&id), Text::of("job-retried")))
 }
 
 /// `POST /dashboard/job/{id}/run-now`.
 pub(crate) async fn run_now(State(dashboard): State<Dashboard>, Path(id): Path<String>) -> ActionResult {
-    let queue = configured(dashboard.sources().queue.as_ref(), Needs::Worker)?.admin().await?;
+    let queue = configured(dashboard.sources().queue.as_ref(), Needs::Worker)?
+        .admin()
+        .await?;
     within(Dependency::Redis, queue.run_now(&id)).await?;
+    dashboard.seen_jobs().forget(&id);
     Ok(Done::then(job_href(&id), Text::of("job-runs-now")))
 }
 
 /// `POST /dashboard/job/{id}/promote`.
 pub(crate) async fn promote(State(dashboard): State<Dashboard>, Path(id): Path<String>) -> ActionResult {
-    let queue = configured(dashboard.sources().queue.as_ref(), Needs::Worker)?.admin().await?;
+    let queue = configured(dashboard.sources().queue.as_ref(), Needs::Worker)?
+        .admin()
+        .await?;
     within(Dependency::Redis, queue.promote(&id)).await?;
+    dashboard.seen_jobs().forget(&id);
     Ok(Done::then(job_href(&id), Text::of("job-promoted")))
 }
 
 /// `POST /dashboard/job/{id}/remove`.
 pub(crate) async fn remove(State(dashboard): State<Dashboard>, Path(id): Path<String>) -> ActionResult {
-    let queue = configured(dashboard.sources().queue.as_ref(), Needs::Worker)?.admin().await?;
+    let queue = configured(dashboard.sources().queue.as_ref(), Needs::Worker)?
+        .admin()
+        .await?;
     let removed = within(Dependency::Redis, queue.remove(&id)).await?;
-    let detail = format!("{} in state {}", removed.r#type.unwrap_or(removed.name), removed.state.as_str());
+    dashboard.seen_jobs().forget(&id);
+    let detail = format!(
+        "{} in state {}",
+        removed.r#type.unwrap_or(removed.name),
+        removed.state.as_str()
+    );
     Ok(Done::then("/dashboard/jobs", Text::of("job-removed").with("id", id)).noting(detail))
 }
 
@@ -354,7 +410,9 @@ pub(crate) async fn reopen(
     Path(id): Path<String>,
     Form(Reopen { step }): Form<Reopen>,
 ) -> ActionResult {
-    let queue = configured(dashboard.sources().queue.as_ref(), Needs::Worker)?.admin().await?;
+    let queue = configured(dashboard.sources().queue.as_ref(), Needs::Worker)?
+        .admin()
+        .await?;
     let mongo = configured(dashboard.sources().billz_database.as_ref(), Needs::Worker)?;
     let sagas = SagaAdmin::new(mongo);
     let count = within(Dependency::Redis, async {
@@ -370,6 +428,7 @@ pub(crate) async fn reopen(
         Ok::<_, SagaError>(count)
     })
     .await?;
+    dashboard.seen_jobs().forget(&id);
     let message = Text::of("job-reopened").with("count", count);
     Ok(Done::then(job_href(&id), message).noting(format!("from step {step}: {count} steps")))
 }

@@ -23,7 +23,7 @@ use crate::{
 /// The rows of a page.
 const ROWS: u32 = 50;
 /// How many jobs one page reads at most to find those of a type.
-const LOOK_AT: u32 = 2_000;
+const LOOK_AT: u32 = 1_000;
 
 /// The filter as it stands in an address. Anything that is none counts as not said.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -57,7 +57,9 @@ impl JobsQuery {
 
     /// Whether a time was given that is none.
     pub(crate) fn is_wrong(&self) -> bool {
-        [&self.from, &self.to].into_iter().any(|text| !text.trim().is_empty() && moment(text).is_none())
+        [&self.from, &self.to]
+            .into_iter()
+            .any(|text| !text.trim().is_empty() && moment(text).is_none())
     }
 
     pub(crate) fn filter(&self) -> JobFilter {
@@ -142,7 +144,9 @@ pub(crate) struct JobRow {
 
 impl JobRow {
     pub(crate) fn of(job: JobSummary) -> Self {
-        let at = |millis: u64| DateTime::from_timestamp_millis(i64::try_from(millis).unwrap_or(i64::MAX)).unwrap_or_default();
+        let at = |millis: u64| {
+            DateTime::from_timestamp_millis(i64::try_from(millis).unwrap_or(i64::MAX)).unwrap_or_default()
+        };
         let cut = |text: &str, length: usize| text.chars().take(length).collect::<String>();
         Self {
             href: job_href(&job.id),
@@ -193,7 +197,9 @@ pub(crate) async fn show(
 }
 
 async fn list(dashboard: &Dashboard, filter: &JobFilter, start: u32) -> Result<List, Trouble> {
-    let queue = configured(dashboard.sources().queue.as_ref(), Needs::Worker)?.admin().await?;
+    let queue = configured(dashboard.sources().queue.as_ref(), Needs::Worker)?
+        .admin()
+        .await?;
     let Browsed { jobs, total, next } = within(Dependency::Redis, queue.browse(filter, start, ROWS, LOOK_AT)).await?;
     Ok(List {
         rows: jobs.into_iter().map(JobRow::of).collect(),
@@ -202,7 +208,11 @@ async fn list(dashboard: &Dashboard, filter: &JobFilter, start: u32) -> Result<L
     })
 }
 
-#[expect(clippy::unused_self, clippy::trivially_copy_pass_by_ref, reason = "templates call methods, with references")]
+#[expect(
+    clippy::unused_self,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "templates call methods, with references"
+)]
 impl JobsPage {
     /// The tabs: state, how many, address, whether it is the current one.
     fn tabs(&self) -> Vec<(JobState, Option<u64>, String, bool)> {
@@ -221,7 +231,10 @@ impl JobsPage {
     }
 
     fn types(&self) -> Vec<(&'static str, bool)> {
-        TYPES.iter().map(|kind| (*kind, self.query.kind() == Some(*kind))).collect()
+        TYPES
+            .iter()
+            .map(|kind| (*kind, self.query.kind() == Some(*kind)))
+            .collect()
     }
 
     fn next_href(&self, next: &u32) -> String {

@@ -4,7 +4,10 @@ use std::{fmt, time::Duration};
 
 use askama::Template;
 use axum::extract::{Query, State};
-use billwright_worker::admin::{AdminError, JobState, Matching, QueueAdmin, saga::{SagaAdmin, SagaError}};
+use billwright_worker::admin::{
+    AdminError, JobState, Matching, QueueAdmin,
+    saga::{SagaAdmin, SagaError},
+};
 use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -22,7 +25,7 @@ use crate::{
 /// The most jobs of one go; what is left is one more press of the button away.
 const MOST: u32 = 2_000;
 /// How many jobs are read at most to find those of a type.
-const LOOK_AT: u32 = 10_000;
+const LOOK_AT: u32 = 5_000;
 /// How long one go may take.
 const LONGEST: Duration = Duration::from_secs(20);
 /// How many jobs are acted on at a time.
@@ -114,7 +117,9 @@ pub(crate) async fn preview(
 }
 
 async fn matching(dashboard: &Dashboard, query: &JobsQuery) -> Result<Matching, Trouble> {
-    let queue = configured(dashboard.sources().queue.as_ref(), Needs::Worker)?.admin().await?;
+    let queue = configured(dashboard.sources().queue.as_ref(), Needs::Worker)?
+        .admin()
+        .await?;
     within(Dependency::Redis, queue.matching(&query.filter(), MOST, LOOK_AT)).await
 }
 
@@ -145,7 +150,9 @@ pub(crate) fn question() -> Text {
 pub(crate) async fn act(State(dashboard): State<Dashboard>, Form(bulk): Form<BulkQuery>) -> ActionResult {
     let query = bulk.jobs()?;
     let found = matching(&dashboard, &query).await?;
-    let queue = configured(dashboard.sources().queue.as_ref(), Needs::Worker)?.admin().await?;
+    let queue = configured(dashboard.sources().queue.as_ref(), Needs::Worker)?
+        .admin()
+        .await?;
     let sagas = dashboard.sources().billz_database.as_ref().map(SagaAdmin::new);
     let (deadline, mut tally) = (Instant::now() + LONGEST, Tally::default());
     let count = found.ids.len();
@@ -156,7 +163,9 @@ pub(crate) async fn act(State(dashboard): State<Dashboard>, Form(bulk): Form<Bul
                 if Instant::now() > deadline {
                     return None;
                 }
-                Some(act_on(dashboard, queue, sagas, bulk.act, &id).await)
+                let went = act_on(dashboard, queue, sagas, bulk.act, &id).await;
+                dashboard.seen_jobs().forget(&id);
+                Some(went)
             }
         })
         .buffer_unordered(AT_A_TIME);
@@ -177,7 +186,14 @@ pub(crate) async fn act(State(dashboard): State<Dashboard>, Form(bulk): Form<Bul
         .with("done", tally.done)
         .with("skipped", tally.skipped)
         .with("broken", tally.broken)
-        .with("left", if found.more { "+".to_owned() } else { tally.left.to_string() });
+        .with(
+            "left",
+            if found.more {
+                "+".to_owned()
+            } else {
+                tally.left.to_string()
+            },
+        );
     let more = found.more || tally.left > 0;
     let to = if more {
         format!("/dashboard/jobs/bulk?{}", query.query(&[("do", bulk.act.word())]))
@@ -185,7 +201,11 @@ pub(crate) async fn act(State(dashboard): State<Dashboard>, Form(bulk): Form<Bul
         format!("/dashboard/jobs?{}", query.query(&[]))
     };
     let done = Done::then(to, message).noting(detail);
-    Ok(if tally.skipped + tally.broken + tally.left > 0 { done.in_part() } else { done })
+    Ok(if tally.skipped + tally.broken + tally.left > 0 {
+        done.in_part()
+    } else {
+        done
+    })
 }
 
 /// What came of it.
@@ -205,7 +225,10 @@ impl fmt::Display for Tally {
             broken,
             left,
         } = self;
-        write!(formatter, "{done} done, {skipped} skipped, {broken} broken, {left} not reached in time")
+        write!(
+            formatter,
+            "{done} done, {skipped} skipped, {broken} broken, {left} not reached in time"
+        )
     }
 }
 

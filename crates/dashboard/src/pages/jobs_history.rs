@@ -31,7 +31,11 @@ pub(crate) struct HistoryQuery {
 
 impl HistoryQuery {
     fn filter(&self) -> LedgerFilter {
-        let known = |list: &[&str], word: &str| list.iter().find(|known| **known == word).map(|known| (*known).to_owned());
+        let known = |list: &[&str], word: &str| {
+            list.iter()
+                .find(|known| **known == word)
+                .map(|known| (*known).to_owned())
+        };
         LedgerFilter {
             kind: known(TYPES, &self.kind),
             state: known(&STATES, &self.state),
@@ -41,7 +45,9 @@ impl HistoryQuery {
     }
 
     fn is_wrong(&self) -> bool {
-        [&self.from, &self.to].into_iter().any(|text| !text.trim().is_empty() && moment(text).is_none())
+        [&self.from, &self.to]
+            .into_iter()
+            .any(|text| !text.trim().is_empty() && moment(text).is_none())
     }
 }
 
@@ -113,7 +119,11 @@ pub(crate) async fn show(
 async fn rows(dashboard: &Dashboard, filter: &LedgerFilter, window: Window) -> Result<Vec<HistoryRow>, Trouble> {
     let mongo = configured(dashboard.sources().billz_database.as_ref(), Needs::Worker)?;
     let ledger = Ledger::new(mongo);
-    let entries = within(Dependency::MongoDb, ledger.list(filter, window.offset(), window.limit())).await?;
+    let entries = within(
+        Dependency::MongoDb,
+        ledger.list(filter, window.offset(), window.limit()),
+    )
+    .await?;
     Ok(entries.into_iter().map(HistoryRow::of).collect())
 }
 
@@ -129,7 +139,10 @@ impl HistoryPage {
             "running" => Text::of("jobs-ledger-running"),
             _ => Text::of("jobs-ledger-waiting"),
         };
-        STATES.into_iter().map(|state| (state, text(state), self.query.state == state)).collect()
+        STATES
+            .into_iter()
+            .map(|state| (state, text(state), self.query.state == state))
+            .collect()
     }
 
     fn ledger_badge(&self, state: &str) -> Badge {

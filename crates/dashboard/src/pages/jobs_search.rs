@@ -30,7 +30,7 @@ use crate::{
 /// The most rows of each list; whoever gets as many searches for something narrower.
 const ROWS: u32 = 50;
 /// How many jobs of each state are looked into.
-const LOOK_AT: u32 = 1_000;
+const LOOK_AT: u32 = 500;
 
 /// What is searched for. A phone number never stands here: the search for one leads on to an address that holds its hash, the
 /// clients that have it, and its masked form.
@@ -59,7 +59,11 @@ impl SearchQuery {
     /// The masked number; what is none says nothing.
     pub(crate) fn shown_phone(&self) -> &str {
         let is_masked = self.shown.len() <= 20 && self.shown.chars().all(|letter| "+*0123456789".contains(letter));
-        if is_masked && self.shown.contains('*') { &self.shown } else { "" }
+        if is_masked && self.shown.contains('*') {
+            &self.shown
+        } else {
+            ""
+        }
     }
 }
 
@@ -141,7 +145,9 @@ async fn is_job(dashboard: &Dashboard, id: &str) -> bool {
 }
 
 async fn by_id(dashboard: &Dashboard, id: &str) -> Result<Option<JobSummary>, Trouble> {
-    let queue = configured(dashboard.sources().queue.as_ref(), Needs::Worker)?.admin().await?;
+    let queue = configured(dashboard.sources().queue.as_ref(), Needs::Worker)?
+        .admin()
+        .await?;
     within(Dependency::Redis, async {
         match queue.show(id).await {
             Ok(job) => Ok(Some(job.summary)),
@@ -166,7 +172,9 @@ async fn orders(dashboard: &Dashboard, query: &SearchQuery) -> Result<Vec<OrderR
 }
 
 async fn in_queue(dashboard: &Dashboard, query: &SearchQuery) -> Result<InQueue, Trouble> {
-    let queue = configured(dashboard.sources().queue.as_ref(), Needs::Worker)?.admin().await?;
+    let queue = configured(dashboard.sources().queue.as_ref(), Needs::Worker)?
+        .admin()
+        .await?;
     let mut jobs = Vec::new();
     let mut searches = vec![Wanted::PhoneHash(&query.phone)];
     if !query.wanted().is_empty() {
@@ -199,7 +207,12 @@ async fn history(dashboard: &Dashboard, query: &SearchQuery, names: &[String]) -
             return Ok([by_job, by_correlation, by_order].concat());
         }
         let mut found = Vec::new();
-        let mut keys: Vec<_> = attempts.of_phone(&query.phone, ROWS).await?.into_iter().map(|it| it.operation).collect();
+        let mut keys: Vec<_> = attempts
+            .of_phone(&query.phone, ROWS)
+            .await?
+            .into_iter()
+            .map(|it| it.operation)
+            .collect();
         keys.sort_unstable();
         keys.dedup();
         for key in keys {
@@ -219,7 +232,12 @@ async fn history(dashboard: &Dashboard, query: &SearchQuery, names: &[String]) -
     })
     .await?;
     let mut entries = entries;
-    entries.sort_by(|one, other| other.updated_at.cmp(&one.updated_at).then_with(|| one.key.cmp(&other.key)));
+    entries.sort_by(|one, other| {
+        other
+            .updated_at
+            .cmp(&one.updated_at)
+            .then_with(|| one.key.cmp(&other.key))
+    });
     entries.dedup_by(|one, other| one.key == other.key);
     entries.truncate(ROWS as usize);
     Ok(entries.into_iter().map(HistoryRow::of).collect())

@@ -118,7 +118,10 @@ async fn find(dashboard: &Dashboard, id: &str) -> Result<Found, Trouble> {
             None => None,
         };
         let client = match &order.client {
-            Some(client) => Clients::new(mongo).find(client).await?.and_then(|client| client.billz_id),
+            Some(client) => Clients::new(mongo)
+                .find(client)
+                .await?
+                .and_then(|client| client.billz_id),
             None => None,
         };
         let known = Known {
@@ -144,7 +147,10 @@ fn billz_products(payload: &serde_json::Value) -> std::collections::HashMap<Stri
         serde_json::Value::Number(number) => Some(number.to_string()),
         _ => None,
     };
-    products.iter().filter_map(|product| Some((text(&product["productID"])?, text(&product["ID"])?))).collect()
+    products
+        .iter()
+        .filter_map(|product| Some((text(&product["productID"])?, text(&product["ID"])?)))
+        .collect()
 }
 
 fn beside_of(found: &Found, look: &Look) -> Beside {
@@ -159,7 +165,14 @@ fn beside_of(found: &Found, look: &Look) -> Beside {
 /// Stands for what was compared: the document as it was last changed, and the sale.
 fn seen(order: &OrderDocument, look: &Look) -> String {
     let mut hash = Sha256::new();
-    hash.update(order.row.updated_at.map(|at| at.timestamp_millis()).unwrap_or_default().to_le_bytes());
+    hash.update(
+        order
+            .row
+            .updated_at
+            .map(|at| at.timestamp_millis())
+            .unwrap_or_default()
+            .to_le_bytes(),
+    );
     hash.update(look.sale.as_ref().map(|sale| sale.raw.to_string()).unwrap_or_default());
     hex::encode(&hash.finalize()[..16])
 }
@@ -206,7 +219,11 @@ pub(crate) async fn reconcile(
     Ok(Done::then(to, Text::of("order-reconciled")).noting(format!("from sale {sale}: {taken}")))
 }
 
-#[expect(clippy::unused_self, clippy::trivially_copy_pass_by_ref, reason = "templates call methods, with references")]
+#[expect(
+    clippy::unused_self,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "templates call methods, with references"
+)]
 impl OrderPage {
     fn order_badge(&self, order: &OrderRow) -> Badge {
         order_badge(&self.page, order.state())
@@ -243,7 +260,11 @@ impl OrderPage {
         let row = &beside.rows[*place];
         let is_first = |row: &Row| {
             let same = |other: &&Row| other.differs && other.take == row.take;
-            beside.rows.iter().find(same).is_some_and(|first| first.what == row.what)
+            beside
+                .rows
+                .iter()
+                .find(same)
+                .is_some_and(|first| first.what == row.what)
         };
         row.differs && row.take.is_some() && is_first(row)
     }

@@ -105,7 +105,11 @@ impl OrdersPage {
     /// The tabs: text, address, whether it is the current one.
     fn tabs(&self) -> Vec<(Text, String, bool)> {
         let is_list = self.search.wanted().is_empty() && self.search.phone.is_empty();
-        let all = (Text::of("orders-all"), "/dashboard/orders".to_owned(), is_list && self.state.is_none());
+        let all = (
+            Text::of("orders-all"),
+            "/dashboard/orders".to_owned(),
+            is_list && self.state.is_none(),
+        );
         let each = OrderState::ALL.into_iter().map(|state| {
             let href = format!("/dashboard/orders?state={}", state.as_str());
             (order_state_text(state), href, is_list && self.state == Some(state))

@@ -30,24 +30,40 @@ async fn jobs_are_listed_by_state_type_and_time_page_by_page() {
     for number in 0..55 {
         shop.add("GET_ORDER", json!({"orderId": format!("o-{number}")})).await;
     }
-    let payment = shop.add("MAKE_PAYMENT", json!({"orderId": "pay-me", "cardId": "c", "totalPrice": 1})).await;
-    shop.add_with("DELETE_ORDER", json!({"orderId": "later"}), &later()).await;
+    let payment = shop
+        .add(
+            "MAKE_PAYMENT",
+            json!({"orderId": "pay-me", "cardId": "c", "totalPrice": 1}),
+        )
+        .await;
+    shop.add_with("DELETE_ORDER", json!({"orderId": "later"}), &later())
+        .await;
     let mut browser = shop.dashboard.signed_in("bob").await;
 
     let first = browser.get("/dashboard/jobs?state=waiting").await;
     assert_eq!(first.status, StatusCode::OK);
     first.shows(&["href=\"/dashboard/job/1\"", "56 entries", "at=50"]);
-    first.hides(&[&format!("/dashboard/job/{payment}\""), "Retry all", "<button class=\"danger\">"]);
+    first.hides(&[
+        &format!("/dashboard/job/{payment}\""),
+        "Retry all",
+        "<button class=\"danger\">",
+    ]);
     let second = browser.get("/dashboard/jobs?state=waiting&at=50").await;
     second.shows(&[&format!("/dashboard/job/{payment}\""), "/dashboard/job/51\""]);
     second.hides(&["/dashboard/job/50\"", "rel=\"next\""]);
     let payments = browser.get("/dashboard/jobs?state=waiting&type=MAKE_PAYMENT").await;
-    payments.shows(&[&format!("/dashboard/job/{payment}\"")]).hides(&["/dashboard/job/1\""]);
+    payments
+        .shows(&[&format!("/dashboard/job/{payment}\"")])
+        .hides(&["/dashboard/job/1\""]);
     let delayed = browser.get("/dashboard/jobs?state=delayed").await;
-    delayed.shows(&["<code>DELETE_ORDER</code>"]).hides(&["<code>GET_ORDER</code>"]);
+    delayed
+        .shows(&["<code>DELETE_ORDER</code>"])
+        .hides(&["<code>GET_ORDER</code>"]);
     let past = browser.get("/dashboard/jobs?state=waiting&to=2020-01-01T00:00").await;
     past.shows(&["There are no such jobs"]);
-    let wrong = browser.get("/dashboard/jobs?state=nowhere&from=yesterday&type=%3Cb%3E&at=-1").await;
+    let wrong = browser
+        .get("/dashboard/jobs?state=nowhere&from=yesterday&type=%3Cb%3E&at=-1")
+        .await;
     assert_eq!(wrong.status, StatusCode::OK);
     wrong.shows(&["A time could not be read"]).hides(&["<b>"]);
     for language in ["ru", "uz", "es"] {
@@ -75,9 +91,15 @@ async fn a_job_is_found_by_whatever_a_person_has_at_hand_and_no_phone_number_is_
     for wanted in [&placed, &correlation, "A-77", &document, &sale] {
         let found = browser.get(&format!("/dashboard/jobs/search?q={wanted}")).await;
         let history = between(&found.text, "<h2 id=\"history\">", "</section>");
-        assert!(history.contains(&format!("/dashboard/job/{placed}\"")), "{wanted}: {history}");
+        assert!(
+            history.contains(&format!("/dashboard/job/{placed}\"")),
+            "{wanted}: {history}"
+        );
     }
-    browser.get("/dashboard/jobs/search?q=nothing-of-ours").await.shows(&["There are no such jobs", "no such operations"]);
+    browser
+        .get("/dashboard/jobs/search?q=nothing-of-ours")
+        .await
+        .shows(&["There are no such jobs", "no such operations"]);
 
     for written in ["%2B998901112233", "998901112233", "%2B998+90+111-22-33"] {
         let leads = browser.get(&format!("/dashboard/jobs/search?q={written}")).await;
@@ -107,15 +129,30 @@ async fn the_ledger_remembers_what_the_queue_forgot() {
     shop.queue.remove(&job).await.unwrap();
     let mut browser = shop.dashboard.signed_in("bob").await;
     let link = format!("/dashboard/job/{job}\"");
-    for filter in ["", "?type=CREATE_ORDER", "?state=completed", "?type=CREATE_ORDER&state=completed&from=2020-01-01"] {
-        browser.get(&format!("/dashboard/jobs/history{filter}")).await.shows(&[&link]);
+    for filter in [
+        "",
+        "?type=CREATE_ORDER",
+        "?state=completed",
+        "?type=CREATE_ORDER&state=completed&from=2020-01-01",
+    ] {
+        browser
+            .get(&format!("/dashboard/jobs/history{filter}"))
+            .await
+            .shows(&[&link]);
     }
     for filter in ["?type=MAKE_PAYMENT", "?state=failed", "?to=2020-01-01"] {
-        browser.get(&format!("/dashboard/jobs/history{filter}")).await.hides(&[&link]);
+        browser
+            .get(&format!("/dashboard/jobs/history{filter}"))
+            .await
+            .hides(&[&link]);
     }
     let page = browser.get(&format!("/dashboard/job/{job}")).await;
     assert_eq!(page.status, StatusCode::OK);
-    page.shows(&["The queue no longer keeps this job", "create_order", "It is done. Nothing more happens."]);
+    page.shows(&[
+        "The queue no longer keeps this job",
+        "create_order",
+        "It is done. Nothing more happens.",
+    ]);
     page.hides(&["/retry\"", "/remove\""]);
     shop.close().await;
 }
@@ -126,7 +163,10 @@ async fn many_jobs_are_retried_promoted_and_removed_in_one_go_with_one_line_in_t
     let worker = shop.worker(Duration::from_millis(20));
     let mut failed = Vec::new();
     for number in 0..3 {
-        failed.push(shop.add("DELETE_ORDER", json!({"orderId": "x".repeat(300 + number)})).await);
+        failed.push(
+            shop.add("DELETE_ORDER", json!({"orderId": "x".repeat(300 + number)}))
+                .await,
+        );
     }
     let other = shop.add("ADD_CLIENT", json!({})).await;
     for job in failed.iter().chain([&other]) {
@@ -134,13 +174,24 @@ async fn many_jobs_are_retried_promoted_and_removed_in_one_go_with_one_line_in_t
     }
     worker.stop().await;
     let act = |act: &'static str, state: &'static str, kind: &'static str| {
-        [("do", act), ("state", state), ("type", kind), ("from", ""), ("to", ""), ("confirmed", "yes")]
+        [
+            ("do", act),
+            ("state", state),
+            ("type", kind),
+            ("from", ""),
+            ("to", ""),
+            ("confirmed", "yes"),
+        ]
     };
 
     let mut viewer = shop.dashboard.signed_in("bob").await;
-    let preview = viewer.get("/dashboard/jobs/bulk?do=retry&state=failed&type=DELETE_ORDER").await;
+    let preview = viewer
+        .get("/dashboard/jobs/bulk?do=retry&state=failed&type=DELETE_ORDER")
+        .await;
     preview.shows(&["3 jobs match."]).hides(&["name=\"confirmed\""]);
-    let refused = viewer.post("/dashboard/jobs/bulk", &act("retry", "failed", "DELETE_ORDER")).await;
+    let refused = viewer
+        .post("/dashboard/jobs/bulk", &act("retry", "failed", "DELETE_ORDER"))
+        .await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
 
     let mut operator = shop.dashboard.signed_in("anna").await;
@@ -148,10 +199,14 @@ async fn many_jobs_are_retried_promoted_and_removed_in_one_go_with_one_line_in_t
         .get("/dashboard/jobs/bulk?do=retry&state=failed&type=DELETE_ORDER")
         .await
         .shows(&["3 jobs match.", "name=\"confirmed\" value=\"yes\""]);
-    let unasked = operator.post("/dashboard/jobs/bulk", &act("retry", "failed", "DELETE_ORDER")[..5]).await;
+    let unasked = operator
+        .post("/dashboard/jobs/bulk", &act("retry", "failed", "DELETE_ORDER")[..5])
+        .await;
     unasked.shows(&["This acts on every job"]);
     shop.is(&failed[0], JobState::Failed).await;
-    let done = operator.post("/dashboard/jobs/bulk", &act("retry", "failed", "DELETE_ORDER")).await;
+    let done = operator
+        .post("/dashboard/jobs/bulk", &act("retry", "failed", "DELETE_ORDER"))
+        .await;
     assert_eq!(done.status, StatusCode::SEE_OTHER);
     operator.get(done.location()).await.shows(&["Done: 3."]);
     for job in &failed {
@@ -162,7 +217,10 @@ async fn many_jobs_are_retried_promoted_and_removed_in_one_go_with_one_line_in_t
     let lines: Vec<_> = audit.iter().filter(|line| line.entry.action == "jobs.bulk").collect();
     assert_eq!(lines.len(), 1, "{audit:?}");
     let detail = lines[0].detail.as_deref().unwrap();
-    assert!(detail.contains("retry of 3 jobs: 3 done") && detail.contains("type=DELETE_ORDER"), "{detail}");
+    assert!(
+        detail.contains("retry of 3 jobs: 3 done") && detail.contains("type=DELETE_ORDER"),
+        "{detail}"
+    );
 
     // A filter that cannot be read never becomes one that takes everything.
     for wrong in [
@@ -171,21 +229,36 @@ async fn many_jobs_are_retried_promoted_and_removed_in_one_go_with_one_line_in_t
         act("remove", "active", ""),
         act("remove", "nowhere", ""),
     ] {
-        assert_eq!(operator.post("/dashboard/jobs/bulk", &wrong).await.status, StatusCode::CONFLICT, "{wrong:?}");
+        assert_eq!(
+            operator.post("/dashboard/jobs/bulk", &wrong).await.status,
+            StatusCode::CONFLICT,
+            "{wrong:?}"
+        );
     }
     let mut wrong_time = act("remove", "failed", "");
     wrong_time[3].1 = "soon";
-    assert_eq!(operator.post("/dashboard/jobs/bulk", &wrong_time).await.status, StatusCode::CONFLICT);
+    assert_eq!(
+        operator.post("/dashboard/jobs/bulk", &wrong_time).await.status,
+        StatusCode::CONFLICT
+    );
     shop.is(&other, JobState::Failed).await;
 
     let delayed = shop.add_with("GET_ORDER", json!({"orderId": "o"}), &later()).await;
-    operator.post("/dashboard/jobs/bulk", &act("promote", "delayed", "")).await;
+    operator
+        .post("/dashboard/jobs/bulk", &act("promote", "delayed", ""))
+        .await;
     shop.is(&delayed, JobState::Waiting).await;
-    operator.post("/dashboard/jobs/bulk", &act("remove", "waiting", "GET_ORDER")).await;
+    operator
+        .post("/dashboard/jobs/bulk", &act("remove", "waiting", "GET_ORDER"))
+        .await;
     assert!(shop.queue.show(&delayed).await.is_err());
     shop.is(&failed[0], JobState::Waiting).await;
     let audit = shop.dashboard.audit().await;
-    assert!(audit.iter().any(|line| line.outcome == AuditOutcome::Refused && line.entry.action == "jobs.bulk"));
+    assert!(
+        audit
+            .iter()
+            .any(|line| line.outcome == AuditOutcome::Refused && line.entry.action == "jobs.bulk")
+    );
     shop.close().await;
 }
 
@@ -215,7 +288,11 @@ async fn pages_say_within_a_moment_what_is_away() {
     for path in PAGES {
         let began = std::time::Instant::now();
         let page = browser.get(path).await;
-        assert!(began.elapsed() < Duration::from_secs(7), "{path}: {:?}", began.elapsed());
+        assert!(
+            began.elapsed() < Duration::from_secs(7),
+            "{path}: {:?}",
+            began.elapsed()
+        );
         assert!(page.text.contains(" is away"), "{path}: {} {}", page.status, page.text);
     }
     dashboard.drop_all().await;
@@ -245,7 +322,12 @@ async fn no_page_reads_a_whole_collection() {
     database.run_command(doc! { "profile": 2 }).await.unwrap();
     let mut browser = shop.dashboard.signed_in("bob").await;
     let mut paths: Vec<String> = PAGES.iter().map(|path| (*path).to_owned()).collect();
-    for query in ["?type=PLACE_ORDER", "?state=completed", "?state=completed&type=PLACE_ORDER", "?from=2020-01-01&to=2030-01-01"] {
+    for query in [
+        "?type=PLACE_ORDER",
+        "?state=completed",
+        "?state=completed&type=PLACE_ORDER",
+        "?from=2020-01-01&to=2030-01-01",
+    ] {
         paths.push(format!("/dashboard/jobs/history{query}"));
     }
     for state in ["paid", "parked", "refused", "unplaced"] {

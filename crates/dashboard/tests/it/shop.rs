@@ -62,7 +62,11 @@ impl Shop {
         let mut dashboard = TestDashboard::worker().await;
         indexes::ensure(&dashboard.mongo).await.unwrap();
         let shop = ShopId::parse(SHOP_ID).unwrap();
-        let mut settings = BillzSettings::new(sandbox.billz_url().parse().unwrap(), SECRET_TOKEN.to_owned().into(), shop);
+        let mut settings = BillzSettings::new(
+            sandbox.billz_url().parse().unwrap(),
+            SECRET_TOKEN.to_owned().into(),
+            shop,
+        );
         settings.request_timeout = Duration::from_secs(2);
         let clock = SystemClock::shared();
         let breaker = BreakerSettings {
@@ -96,8 +100,7 @@ impl Shop {
         let (cancel, health) = (CancellationToken::new(), HealthBoard::default());
         let mongo = self.dashboard.mongo.clone();
         let clock = SystemClock::shared();
-        let handle =
-            billwright_worker::start(settings, self.billz.clone(), None, mongo, clock, health, cancel.clone());
+        let handle = billwright_worker::start(settings, self.billz.clone(), None, mongo, clock, health, cancel.clone());
         Worker { handle, cancel }
     }
 
@@ -120,7 +123,10 @@ impl Shop {
             if now.summary.state == state {
                 return;
             }
-            assert!(tokio::time::Instant::now() < deadline, "job {job} is not {state:?}: {now:?}");
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "job {job} is not {state:?}: {now:?}"
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -128,8 +134,14 @@ impl Shop {
     /// A client document.
     pub(crate) async fn client(&self) -> ObjectId {
         let id = ObjectId::new();
-        let client = doc! { "_id": id, "phone": 998_901_112_233.0, "firstName": "Aziza", "lastName": "Karimova", "__v": 0 };
-        self.dashboard.database.collection::<Document>("clients").insert_one(client).await.unwrap();
+        let client =
+            doc! { "_id": id, "phone": 998_901_112_233.0, "firstName": "Aziza", "lastName": "Karimova", "__v": 0 };
+        self.dashboard
+            .database
+            .collection::<Document>("clients")
+            .insert_one(client)
+            .await
+            .unwrap();
         id
     }
 
@@ -151,7 +163,9 @@ impl Shop {
     pub(crate) async fn operator_elsewhere(&self) -> Browser {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router = Dashboard::new(self.dashboard.settings.clone(), self.dashboard.sources.clone()).unwrap().router();
+        let router = Dashboard::new(self.dashboard.settings.clone(), self.dashboard.sources.clone())
+            .unwrap()
+            .router();
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await });
         let mut browser = Browser::at(address);
@@ -179,6 +193,9 @@ pub(crate) fn order(number: &str, client: ObjectId) -> Value {
 
 /// What stands in the page between two texts.
 pub(crate) fn between<'a>(page: &'a str, from: &str, to: &str) -> &'a str {
-    let after = page.split(from).nth(1).unwrap_or_else(|| panic!("`{from}` is not in:\n{page}"));
+    let after = page
+        .split(from)
+        .nth(1)
+        .unwrap_or_else(|| panic!("`{from}` is not in:\n{page}"));
     after.split(to).next().unwrap_or_default()
 }

@@ -106,7 +106,10 @@ fn document(attempt: &JobAttempt) -> Document {
         })
         .collect();
     let kept = TimeDelta::from_std(KEPT).unwrap_or(TimeDelta::MAX);
-    let expires = attempt.ended_at.checked_add_signed(kept).unwrap_or(DateTime::<Utc>::MAX_UTC);
+    let expires = attempt
+        .ended_at
+        .checked_add_signed(kept)
+        .unwrap_or(DateTime::<Utc>::MAX_UTC);
     let mut document = doc! {
         "jobId": &attempt.job_id,
         "type": &attempt.kind,
@@ -144,7 +147,11 @@ fn read(document: &Document) -> JobAttempt {
         operation: text("operation"),
         order_id: optional("orderId"),
         phone_hash: optional("phoneHash"),
-        number: document.get_i64("number").ok().and_then(|number| u32::try_from(number).ok()).unwrap_or_default(),
+        number: document
+            .get_i64("number")
+            .ok()
+            .and_then(|number| u32::try_from(number).ok())
+            .unwrap_or_default(),
         began_at: at("beganAt"),
         ended_at: at("endedAt"),
         outcome: text("outcome"),
@@ -155,7 +162,10 @@ fn read(document: &Document) -> JobAttempt {
 
 fn read_call(call: &Document) -> AttemptCall {
     let text = |name: &str| call.get_str(name).unwrap_or_default().to_owned();
-    let took = call.get_i64("tookMs").ok().and_then(|millis| u64::try_from(millis).ok());
+    let took = call
+        .get_i64("tookMs")
+        .ok()
+        .and_then(|millis| u64::try_from(millis).ok());
     AttemptCall {
         call: text("call"),
         outcome: text("outcome"),

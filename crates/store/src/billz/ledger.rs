@@ -130,7 +130,12 @@ impl Ledger {
 fn read(document: &Document) -> LedgerEntry {
     let text = |name: &str| document.get_str(name).unwrap_or_default().to_owned();
     let optional = |name: &str| document.get_str(name).ok().map(str::to_owned);
-    let json = |name: &str| document.get_str(name).ok().and_then(|text| serde_json::from_str(text).ok());
+    let json = |name: &str| {
+        document
+            .get_str(name)
+            .ok()
+            .and_then(|text| serde_json::from_str(text).ok())
+    };
     let at = |name: &str| document.get_datetime(name).ok().copied().map(moment);
     let steps = document.get_document("journal").ok();
     LedgerEntry {

@@ -200,7 +200,11 @@ impl OrderDocuments {
 
     /// Orders of these clients, newest first.
     pub async fn of_clients(&self, clients: &[DocumentId], limit: u32) -> Result<Vec<OrderRow>, StoreError> {
-        let ids: Vec<Bson> = clients.iter().filter_map(|id| object_id(id.as_str())).map(Bson::ObjectId).collect();
+        let ids: Vec<Bson> = clients
+            .iter()
+            .filter_map(|id| object_id(id.as_str()))
+            .map(Bson::ObjectId)
+            .collect();
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -274,7 +278,10 @@ impl OrderDocuments {
         }
         for (place, product, quantity, total) in &changes.products {
             filter.insert(format!("products.{place}.productID"), product);
-            set.insert(format!("products.{place}.qty"), bson_of_json(&quantity.to_json().into()));
+            set.insert(
+                format!("products.{place}.qty"),
+                bson_of_json(&quantity.to_json().into()),
+            );
             if let Some(total) = total {
                 set.insert(format!("products.{place}.totalPrice"), money(*total));
             }
@@ -283,7 +290,13 @@ impl OrderDocuments {
         if !unset.is_empty() {
             change.insert("$unset", unset);
         }
-        Ok(self.0.collection("orders").update_one(filter, change).await?.matched_count == 1)
+        Ok(self
+            .0
+            .collection("orders")
+            .update_one(filter, change)
+            .await?
+            .matched_count
+            == 1)
     }
 }
 

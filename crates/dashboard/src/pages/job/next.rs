@@ -18,21 +18,21 @@ struct BillzNow {
 }
 
 /// Sentences, the most important first.
-pub(super) fn what_next(
-    dashboard: &Dashboard,
-    view: Option<&(JobView, Standing)>,
-    past: Option<&Past>,
-) -> Vec<Text> {
-    let billz = dashboard.sources().billz.as_ref().map_or_else(BillzNow::default, |billz| {
-        let budget = billz.budget().state();
-        BillzNow {
-            held_until: match billz.breaker_state() {
-                BreakerState::Open { until } => Some(until),
-                BreakerState::Closed | BreakerState::HalfOpen => None,
-            },
-            waiting_calls: budget.payments_waiting + budget.ordinary_waiting,
-        }
-    });
+pub(super) fn what_next(dashboard: &Dashboard, view: Option<&(JobView, Standing)>, past: Option<&Past>) -> Vec<Text> {
+    let billz = dashboard
+        .sources()
+        .billz
+        .as_ref()
+        .map_or_else(BillzNow::default, |billz| {
+            let budget = billz.budget().state();
+            BillzNow {
+                held_until: match billz.breaker_state() {
+                    BreakerState::Open { until } => Some(until),
+                    BreakerState::Closed | BreakerState::HalfOpen => None,
+                },
+                waiting_calls: budget.payments_waiting + budget.ordinary_waiting,
+            }
+        });
     let saga = past.and_then(|past| past.saga.as_ref()).map(|saga| saga.state);
     match view {
         Some((view, standing)) => in_queue(view, *standing, saga, billz),
@@ -47,9 +47,15 @@ fn in_queue(view: &JobView, standing: Standing, saga: Option<SagaState>, billz: 
         JobState::Waiting => next.push(Text::of("job-next-waiting")),
         JobState::Prioritized => next.push(Text::of("job-next-prioritized").with("priority", view.summary.priority)),
         JobState::Delayed => {
-            let at = standing.due_ms.and_then(DateTime::from_timestamp_millis).map(shown).unwrap_or_default();
+            let at = standing
+                .due_ms
+                .and_then(DateTime::from_timestamp_millis)
+                .map(shown)
+                .unwrap_or_default();
             next.push(if view.summary.attempts_made > 0 {
-                Text::of("job-next-retry-at").with("at", at).with("attempts", view.summary.attempts_made)
+                Text::of("job-next-retry-at")
+                    .with("at", at)
+                    .with("attempts", view.summary.attempts_made)
             } else {
                 Text::of("job-next-delayed").with("at", at)
             });
@@ -90,7 +96,9 @@ fn gone(past: Option<&Past>) -> Vec<Text> {
 
 /// Within a sentence a moment is text; everything else on the page is shown in the viewer's zone.
 fn shown(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Secs, true).replace('T', " ").replace('Z', " UTC")
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+        .replace('T', " ")
+        .replace('Z', " UTC")
 }
 
 #[cfg(test)]
@@ -129,7 +137,11 @@ mod tests {
     fn said(state: JobState, attempts: u32, standing: Standing, saga: Option<SagaState>, billz: BillzNow) -> String {
         let texts = in_queue(&view(state, attempts), standing, saga, billz);
         let english = crate::texts::Language::English.texts();
-        texts.iter().map(|text| text.said(english)).collect::<Vec<_>>().join(" ")
+        texts
+            .iter()
+            .map(|text| text.said(english))
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     #[test]
@@ -140,7 +152,10 @@ mod tests {
             ..Standing::default()
         };
         let again = said(JobState::Delayed, 2, standing, None, BillzNow::default());
-        assert!(again.contains("2026-11-29 00:00:00 UTC") && again.contains('2'), "{again}");
+        assert!(
+            again.contains("2026-11-29 00:00:00 UTC") && again.contains('2'),
+            "{again}"
+        );
         let held = BillzNow {
             held_until: DateTime::from_timestamp_millis(1_795_910_400_000),
             waiting_calls: 3,

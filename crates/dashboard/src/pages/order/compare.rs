@@ -55,9 +55,24 @@ pub(crate) fn compare(order: &OrderDocument, sale: Option<&Sale>, known: &Known)
     };
     let mut rows = products(order, sale, known);
     let discount = subtotal(sale).and_then(|subtotal| subtotal.checked_sub(sale.total));
-    rows.push(amount(Text::of("order-discount"), order.discount.or(Some(Money::ZERO)), discount, Some("discount")));
-    rows.push(amount(Text::of("order-total"), order.row.total, Some(sale.total), Some("total")));
-    rows.push(amount(Text::of("order-billz-amount"), order.billz_amount, Some(sale.total), Some("billz-amount")));
+    rows.push(amount(
+        Text::of("order-discount"),
+        order.discount.or(Some(Money::ZERO)),
+        discount,
+        Some("discount"),
+    ));
+    rows.push(amount(
+        Text::of("order-total"),
+        order.row.total,
+        Some(sale.total),
+        Some("total"),
+    ));
+    rows.push(amount(
+        Text::of("order-billz-amount"),
+        order.billz_amount,
+        Some(sale.total),
+        Some("billz-amount"),
+    ));
     let is_paid = sale.is_paid();
     rows.push(Row {
         what: Text::of("order-paid"),
@@ -68,7 +83,12 @@ pub(crate) fn compare(order: &OrderDocument, sale: Option<&Sale>, known: &Known)
         take: (is_paid && !order.row.is_paid).then(|| "paid".to_owned()),
     });
     if let Some(paid) = paid(sale) {
-        rows.push(amount(Text::of("order-paid-amount"), order.paid_amount, Some(paid), None));
+        rows.push(amount(
+            Text::of("order-paid-amount"),
+            order.paid_amount,
+            Some(paid),
+            None,
+        ));
     }
     let parked = sale.state.is_parked();
     let should_be_parked = !order.row.is_paid;
@@ -101,7 +121,9 @@ fn products(order: &OrderDocument, sale: &Sale, known: &Known) -> Vec<Row> {
         let billz_id = known.products.get(&product.id).unwrap_or(&product.id);
         // The same product in two lines of the document is one in Billz; the first of them is compared.
         let theirs = remove(&mut sold, billz_id);
-        let (quantity, total) = theirs.as_ref().map_or((Decimal::ZERO, None), |sold| (sold.quantity, sold.total));
+        let (quantity, total) = theirs
+            .as_ref()
+            .map_or((Decimal::ZERO, None), |sold| (sold.quantity, sold.total));
         let name = product.name.as_deref().unwrap_or(&product.id);
         let ours = product.quantity.unwrap_or_default();
         let can_take = Quantity::new(quantity).is_ok().then(|| format!("product-{place}"));
@@ -113,7 +135,11 @@ fn products(order: &OrderDocument, sale: &Sale, known: &Known) -> Vec<Row> {
             take: can_take.clone(),
         });
         if let Some(total) = total {
-            rows.push(price(name, product.total.map(|total| (total, ours)), Some((total, quantity))));
+            rows.push(price(
+                name,
+                product.total.map(|total| (total, ours)),
+                Some((total, quantity)),
+            ));
             rows.push(amount(
                 Text::of("order-product-total").with("product", name),
                 product.total,
@@ -138,7 +164,10 @@ fn products(order: &OrderDocument, sale: &Sale, known: &Known) -> Vec<Row> {
 fn price(name: &str, ours: Option<(Money, Decimal)>, theirs: Option<(Money, Decimal)>) -> Row {
     let each = |line: Option<(Money, Decimal)>| {
         let (total, quantity) = line?;
-        total.amount().checked_div(quantity).map(|price| price.round_dp(2).normalize())
+        total
+            .amount()
+            .checked_div(quantity)
+            .map(|price| price.round_dp(2).normalize())
     };
     let (ours, theirs) = (each(ours), each(theirs));
     Row {
@@ -201,7 +230,10 @@ fn paid(sale: &Sale) -> Option<Money> {
     if sale.payments.is_empty() {
         return None;
     }
-    let sum = sale.payments.iter().try_fold(Decimal::ZERO, |sum, payment| sum.checked_add(payment.paid.amount()))?;
+    let sum = sale
+        .payments
+        .iter()
+        .try_fold(Decimal::ZERO, |sum, payment| sum.checked_add(payment.paid.amount()))?;
     Money::new(sum).ok()
 }
 
@@ -244,7 +276,9 @@ pub(crate) fn changes(order: &OrderDocument, sale: Option<&Sale>, known: &Known,
                 changes.billz_amount = Some(sale.total);
             }
             product => {
-                let place = product.strip_prefix("product-").and_then(|place| place.parse::<usize>().ok());
+                let place = product
+                    .strip_prefix("product-")
+                    .and_then(|place| place.parse::<usize>().ok());
                 let Some((place, ours)) = place.and_then(|place| Some((place, order.products.get(place)?))) else {
                     continue;
                 };

@@ -59,6 +59,14 @@ pub enum Wanted<'a> {
 }
 
 impl Wanted<'_> {
+    /// What the data of every such job holds.
+    fn word(self) -> String {
+        match self {
+            Self::Correlation(id) | Self::Order(id) => within_json(id),
+            Self::PhoneHash(_) => "clientPhone".to_owned(),
+        }
+    }
+
     fn is_met_by(self, data: &Value) -> bool {
         let payload = &data["payload"];
         let is = |value: &Value, wanted: &str| match value {
@@ -92,6 +100,11 @@ impl JobFilter {
                 .is_none_or(|kind| job.summary.r#type.as_ref() == Some(kind))
     }
 
+    /// What the data of every job that is taken holds.
+    fn words(&self) -> Vec<String> {
+        self.kind.iter().map(|kind| within_json(kind)).collect()
+    }
+
     fn has_ended(&self) -> bool {
         matches!(self.state, JobState::Completed | JobState::Failed)
     }
@@ -114,6 +127,7 @@ impl QueueAdmin {
         let mut connection = self.link.connection();
         let total = self.length(filter, &mut connection).await?;
         let (mut place, mut jobs) = (start, Vec::new());
+        let words = filter.words();
         let most = if filter.takes_all() { limit } else { look_at };
         while place - start < most {
             let piece = PIECE.min(most - (place - start));
@@ -125,7 +139,7 @@ impl QueueAdmin {
                     next: None,
                 });
             }
-            for job in self.read(filter.state, &ids, &mut connection).await? {
+            for job in self.read(filter.state, &ids, &words, &mut connection).await? {
                 place += 1;
                 if job.as_ref().is_some_and(|job| filter.takes(job)) {
                     jobs.extend(job.map(|job| job.summary));
@@ -147,6 +161,7 @@ impl QueueAdmin {
         let mut connection = self.link.connection();
         let total = self.length(filter, &mut connection).await?;
         let mut found = Matching::default();
+        let words = filter.words();
         let bound = if filter.takes_all() { most } else { look_at };
         while found.looked_at < bound && found.ids.len() < most as usize {
             // Without a look into each job the ids themselves are cheap.
@@ -161,7 +176,7 @@ impl QueueAdmin {
                 found.ids.extend(ids);
                 continue;
             }
-            let jobs = self.read(filter.state, &ids, &mut connection).await?;
+            let jobs = self.read(filter.state, &ids, &words, &mut connection).await?;
             let taken = jobs.into_iter().flatten().filter(|job| filter.takes(job));
             found.ids.extend(taken.map(|job| job.summary.id));
         }
@@ -180,6 +195,7 @@ impl QueueAdmin {
     ) -> Result<(Vec<JobSummary>, bool), AdminError> {
         let mut connection = self.link.connection();
         let (mut found, mut whole) = (Vec::new(), true);
+        let words: Vec<String> = wanted.iter().map(|wanted| wanted.word()).collect();
         for state in JobState::ALL {
             let filter = JobFilter {
                 state,
@@ -196,7 +212,12 @@ impl QueueAdmin {
                     break;
                 }
                 place += u32::try_from(ids.len()).unwrap_or(u32::MAX);
-                for job in self.read(state, &ids, &mut connection).await?.into_iter().flatten() {
+                for job in self
+                    .read(state, &ids, &words, &mut connection)
+                    .await?
+                    .into_iter()
+                    .flatten()
+                {
                     if wanted.iter().any(|wanted| wanted.is_met_by(&job.data)) {
                         found.push(job.summary);
                         if found.len() >= limit {
@@ -257,11 +278,13 @@ impl QueueAdmin {
         Ok(ids)
     }
 
-    /// Reads jobs in one round trip; `None` stands for one that is gone.
+    /// Reads jobs in one round trip; `None` stands for one that is gone, or whose data holds none of `words`: most jobs are
+    /// passed over without their data being taken apart.
     async fn read(
         &self,
         state: JobState,
         ids: &[String],
+        words: &[String],
         connection: &mut ConnectionManager,
     ) -> Result<Vec<Option<Found>>, AdminError> {
         let mut pipe = redis::pipe();
@@ -269,8 +292,20 @@ impl QueueAdmin {
             pipe.cmd("HMGET").arg(self.link.keys.job_key(id)).arg(FIELDS);
         }
         let rows: Vec<Vec<Option<Vec<u8>>>> = pipe.query_async(connection).await.map_err(unreachable)?;
-        Ok(ids.iter().zip(rows).map(|(id, row)| found(id, state, &row)).collect())
+        let found = ids.iter().zip(rows).map(|(id, row)| {
+            // A text in Redis need not be UTF-8.
+            let data = String::from_utf8_lossy(row.get(DATA)?.as_deref().unwrap_or_default());
+            let may_be = words.is_empty() || words.iter().any(|word| data.contains(word));
+            if may_be { found(id, state, &data, &row) } else { None }
+        });
+        Ok(found.collect())
     }
+}
+
+/// A text as it stands within JSON, without the quotation marks.
+fn within_json(text: &str) -> String {
+    let json = Value::from(text).to_string();
+    json[1..json.len() - 1].to_owned()
 }
 
 /// The name of a state's key.
@@ -290,9 +325,11 @@ fn bounds(filter: &JobFilter) -> (String, String) {
     )
 }
 
+/// The place of `data` in [`FIELDS`].
+const DATA: usize = 0;
 const FIELDS: &[&str] = &[
-    "name",
     "data",
+    "name",
     "timestamp",
     "processedOn",
     "finishedOn",
@@ -302,18 +339,15 @@ const FIELDS: &[&str] = &[
     "failedReason",
 ];
 
-fn found(id: &str, state: JobState, row: &[Option<Vec<u8>>]) -> Option<Found> {
-    // A text in Redis need not be UTF-8.
+fn found(id: &str, state: JobState, data: &str, row: &[Option<Vec<u8>>]) -> Option<Found> {
     let fields: HashMap<&str, String> = FIELDS
         .iter()
         .zip(row)
+        .skip(DATA + 1)
         .filter_map(|(name, value)| Some((*name, String::from_utf8_lossy(value.as_ref()?).into_owned())))
         .collect();
     let name = fields.get("name")?.clone();
-    let data: Value = fields
-        .get("data")
-        .and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or_default();
+    let data: Value = serde_json::from_str(data).unwrap_or_default();
     let text = |name: &str| data.get(name).and_then(Value::as_str).map(str::to_owned);
     let number = |name: &str| fields.get(name).and_then(|text| text.parse::<u64>().ok());
     let small = |name: &str| {

@@ -58,7 +58,10 @@ fn sale(park_status: &str, sold_at: &str, first_quantity: u32, total: u32) -> Sa
 }
 
 fn takes(rows: &[Row]) -> Vec<&str> {
-    rows.iter().filter(|row| row.differs).map(|row| row.take.as_deref().unwrap_or("-")).collect()
+    rows.iter()
+        .filter(|row| row.differs)
+        .map(|row| row.take.as_deref().unwrap_or("-"))
+        .collect()
 }
 
 #[test]
@@ -81,9 +84,20 @@ fn every_difference_is_marked_and_only_what_was_chosen_is_brought_in() {
         changes(&order(), Some(&sold), &known(), &names)
     };
     let paid = chosen(&["paid"]);
-    assert_eq!((paid.paid, paid.billz_amount, paid.total), (Some(Money::whole(260)), Some(Money::whole(260)), None));
+    assert_eq!(
+        (paid.paid, paid.billz_amount, paid.total),
+        (Some(Money::whole(260)), Some(Money::whole(260)), None)
+    );
     let product = chosen(&["product-0", "discount"]);
-    assert_eq!(product.products, [(0, "p-1".to_owned(), Quantity::new(4.into()).unwrap(), Some(Money::whole(200)))]);
+    assert_eq!(
+        product.products,
+        [(
+            0,
+            "p-1".to_owned(),
+            Quantity::new(4.into()).unwrap(),
+            Some(Money::whole(200))
+        )]
+    );
     assert_eq!(product.discount, Some(Money::whole(15)));
     assert!(chosen(&["product-1", "nothing", "sale-gone"]).is_empty());
 }
@@ -111,5 +125,9 @@ fn a_sale_that_is_gone_can_be_forgotten() {
 fn a_product_that_only_billz_has_is_shown() {
     let rows = compare(&order(), Some(&sale("active", "", 3, 225)), &Known::default());
     // Without what the job was told, the first product cannot be found in Billz.
-    assert_eq!(rows.iter().filter(|row| row.differs && row.take.is_none()).count(), 3, "{rows:?}");
+    assert_eq!(
+        rows.iter().filter(|row| row.differs && row.take.is_none()).count(),
+        3,
+        "{rows:?}"
+    );
 }
