@@ -76,7 +76,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_question_serves_everybody_until_something_changes() {
-        let (kept, asked) = (Kept::new(Duration::from_secs(60)), AtomicU32::new(0));
+        let (kept, asked) = (Kept::new(Duration::from_mins(1)), AtomicU32::new(0));
         let ask = async || Ok(asked.fetch_add(1, Ordering::Relaxed));
         let (one, other) = tokio::join!(kept.get("a", ask()), kept.get("a", ask()));
         assert_eq!((*one.unwrap(), *other.unwrap()), (0, 0));
@@ -87,7 +87,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_trouble_is_kept_for_nobody_and_few_answers_are_kept() {
-        let kept = Kept::new(Duration::from_secs(60));
+        let kept = Kept::new(Duration::from_mins(1));
         let trouble = async { Err(Trouble::Failed("broken".to_owned())) };
         assert!(kept.get("a", trouble).await.is_err());
         assert_eq!(*kept.get("a", async { Ok(7) }).await.unwrap(), 7);

@@ -1,5 +1,10 @@
 //! The pages over real HTTP, with real MongoDB and Redis.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "the functions that several tests share may panic as tests do"
+)]
+
 mod browser;
 mod guard;
 mod job;

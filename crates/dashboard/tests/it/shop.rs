@@ -91,7 +91,7 @@ impl Shop {
         let mut settings = WorkerSettings::new(self.dashboard.queue.redis.clone(), ShopId::parse(SHOP_ID).unwrap());
         settings.prefix.clone_from(&self.dashboard.queue.prefix);
         settings.settle = Duration::from_millis(50);
-        settings.look_after_every = Duration::from_secs(60);
+        settings.look_after_every = Duration::from_mins(1);
         settings.grace = Duration::from_secs(5);
         settings.retry = RetryPolicy {
             base,
