@@ -46,6 +46,16 @@ pub(crate) const NAV: &[NavEntry] = &[
         label: || Text::of("events-title"),
     },
     NavEntry {
+        page: "notifications",
+        href: "/dashboard/notifications",
+        label: || Text::of("notifications-title"),
+    },
+    NavEntry {
+        page: "settings",
+        href: "/dashboard/settings",
+        label: || Text::of("settings-title"),
+    },
+    NavEntry {
         page: "audit",
         href: "/dashboard/audit",
         label: || Text::of("audit-title"),

@@ -8,7 +8,7 @@ use crate::{
     live,
     pages::{
         audit, billings, customer, customers, dead_letters, events, job, jobs, jobs_bulk, jobs_history, jobs_search,
-        login, order, orders, overview, set_aside,
+        login, notifications, order, orders, overview, set_aside, settings,
     },
     routes::Routes,
     text::Text,
@@ -30,6 +30,8 @@ pub(crate) fn router(dashboard: &Dashboard) -> Router {
         .page("/job/{id}", job::show)
         .page("/orders", orders::show)
         .page("/order/{id}", order::show)
+        .page("/notifications", notifications::show)
+        .page("/settings", settings::show)
         .page("/audit", audit::show)
         .page("/customers", customers::show)
         .page("/customer", customer::show)
@@ -81,5 +83,8 @@ pub(crate) fn router(dashboard: &Dashboard) -> Router {
         .dangerous("/job/{id}/reopen", "job.retry-from-step", job::question::reopen, job::reopen)
         .dangerous("/jobs/bulk", "jobs.bulk", jobs_bulk::question, jobs_bulk::act)
         .dangerous("/order/{id}/reconcile", "order.reconcile", order::question, order::reconcile)
+        .action("/notifications/test", "notifications.test", notifications::send_test)
+        .action("/notifications/{id}/again", "notifications.again", notifications::send_again)
+        .action("/settings/log-level", "log-level.change", settings::change_log_level)
         .finish()
 }

@@ -4,6 +4,7 @@
 use std::{
     fmt,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use billwright_connectors::{billz::Billz, telegram::Telegram};
@@ -14,6 +15,7 @@ use billwright_worker::{
     QueueSight, QueueWatch,
     admin::{QueueAddress, QueueAdmin},
 };
+use chrono::{DateTime, Utc};
 use tokio::sync::OnceCell;
 
 use crate::section::{Dependency, PATIENCE, Trouble, within};
@@ -107,8 +109,12 @@ pub struct EffectiveSetting {
 pub trait LogLevel: fmt::Debug + Send + Sync {
     /// What is logged now, as in `LOG_LEVEL`.
     fn current(&self) -> String;
-    /// Logs this from now on. The error says what was expected.
-    fn change(&self, filter: &str) -> Result<(), String>;
+    /// What the configuration says.
+    fn configured(&self) -> String;
+    /// When the configuration holds again, if that was told.
+    fn until(&self) -> Option<DateTime<Utc>>;
+    /// Logs this from now on, and as the configuration says again after `lasting`. The error says what was expected.
+    fn change(&self, filter: &str, lasting: Option<Duration>) -> Result<(), String>;
 }
 
 /// The queue. Connects at the first question, so that Redis may be away at the start.

@@ -32,10 +32,12 @@ pages![
     "jobs",
     "layout",
     "login",
+    "notifications",
     "order",
     "orders",
     "overview",
     "set_aside",
+    "settings",
 ];
 
 /// A language that the pages speak.

@@ -1,6 +1,6 @@
 //! The operations pages, which are there whatever the roles.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::Router;
 use billwright_dashboard::{Dashboard, DashboardSettings, EffectiveSetting, LogLevel, Process, QueueSource, SampleRecorder, Sources};
@@ -8,6 +8,7 @@ use billwright_domain::{Clock, HealthBoard};
 use billwright_store::{Mongo, MongoSettings};
 use billwright_worker::{RedisSettings, admin::QueueAddress};
 
+use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::{Running, worker::PreparedWorker};
@@ -116,7 +117,15 @@ impl LogLevel for LogControl {
         self.levels().filter
     }
 
-    fn change(&self, filter: &str) -> Result<(), String> {
-        self.set(filter, None)
+    fn configured(&self) -> String {
+        self.levels().configured
+    }
+
+    fn until(&self) -> Option<DateTime<Utc>> {
+        self.levels().until
+    }
+
+    fn change(&self, filter: &str, lasting: Option<Duration>) -> Result<(), String> {
+        self.set(filter, lasting)
     }
 }

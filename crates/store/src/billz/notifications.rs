@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use bson::{DateTime, Document, doc, oid::ObjectId};
+use chrono::Utc;
 use futures_util::TryStreamExt;
 use mongodb::options::ReturnDocument;
 
 use super::leases::millis;
-use crate::{Mongo, StoreError};
+use crate::{Mongo, StoreError, values::moment};
 
 /// How long a message that was dealt with is kept, for people.
 pub const KEPT: Duration = Duration::from_hours(14 * 24);
@@ -173,6 +174,121 @@ impl Notifications {
             .try_collect()
             .await?;
         Ok(found.iter().map(read).collect())
+    }
+}
+
+/// The state of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotificationState {
+    /// It is to be sent, or is being sent.
+    Waiting,
+    /// It was sent.
+    Sent,
+    /// It was given up.
+    Failed,
+}
+
+impl NotificationState {
+    /// Every state.
+    pub const ALL: [Self; 3] = [Self::Waiting, Self::Sent, Self::Failed];
+
+    fn filter(self) -> Document {
+        match self {
+            Self::Waiting => doc! { "state": { "$in": ["waiting", "sending"] } },
+            Self::Sent => doc! { "state": "sent" },
+            Self::Failed => doc! { "state": "failed" },
+        }
+    }
+}
+
+/// A message as people see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotificationRow {
+    /// Its `_id`.
+    pub id: ObjectId,
+    /// What it is about.
+    pub kind: String,
+    /// The text, in Telegram's HTML.
+    pub text: String,
+    /// How many equal messages it stands for.
+    pub count: i64,
+    /// How often it was tried.
+    pub attempts: i32,
+    /// What stood in the way last.
+    pub error: Option<String>,
+    /// When it was put into the queue.
+    pub created_at: Option<chrono::DateTime<Utc>>,
+    /// When it is to be sent, if it waits.
+    pub due: Option<chrono::DateTime<Utc>>,
+    /// When it was sent, or given up.
+    pub ended_at: Option<chrono::DateTime<Utc>>,
+}
+
+impl Notifications {
+    /// Messages in a state from `offset` on, newest first, at most `limit`.
+    pub async fn page(
+        &self,
+        state: NotificationState,
+        offset: u64,
+        limit: u32,
+    ) -> Result<Vec<NotificationRow>, StoreError> {
+        let found: Vec<Document> = self
+            .0
+            .collection("notifications")
+            .find(state.filter())
+            .sort(doc! { "due": -1, "_id": -1 })
+            .skip(offset)
+            .limit(i64::from(limit))
+            .await?
+            .try_collect()
+            .await?;
+        Ok(found.iter().map(row).collect())
+    }
+
+    /// How many messages are in a state.
+    pub async fn count(&self, state: NotificationState) -> Result<u64, StoreError> {
+        Ok(self
+            .0
+            .collection("notifications")
+            .count_documents(state.filter())
+            .await?)
+    }
+
+    /// Sends a message once more that was sent or given up: a new one with the same text is put into the queue, which
+    /// folds with none. `false` where there is no such message.
+    pub async fn send_again(&self, id: ObjectId) -> Result<bool, StoreError> {
+        let collection = self.0.collection("notifications");
+        let filter = doc! { "_id": id, "state": { "$in": ["sent", "failed"] } };
+        let Some(found) = collection.find_one(filter).await? else {
+            return Ok(false);
+        };
+        let again = row(&found);
+        let pipeline = vec![doc! { "$set": {
+            "kind": { "$literal": &again.kind }, "text": { "$literal": &again.text }, "state": "waiting",
+            "count": again.count, "attempts": 0, "createdAt": "$$NOW", "due": "$$NOW", "again": id,
+            "expiresAt": { "$add": ["$$NOW", millis(KEPT)] },
+        } }];
+        collection
+            .update_one(doc! { "_id": ObjectId::new() }, pipeline)
+            .upsert(true)
+            .await?;
+        Ok(true)
+    }
+}
+
+fn row(document: &Document) -> NotificationRow {
+    let due = read(document);
+    let at = |name: &str| document.get_datetime(name).ok().copied().map(moment);
+    NotificationRow {
+        id: due.id,
+        text: due.text,
+        count: due.count,
+        attempts: document.get_i32("attempts").unwrap_or_default(),
+        kind: document.get_str("kind").unwrap_or_default().to_owned(),
+        error: document.get_str("error").ok().map(str::to_owned),
+        created_at: at("createdAt"),
+        due: at("due"),
+        ended_at: at("sentAt").or(at("failedAt")),
     }
 }
 

@@ -1,0 +1,23 @@
+# The configuration in effect.
+settings-title = Settings
+settings-of-process = These are the settings of { $process }, version { $version }. Other processes have their own.
+settings-log-level = What is logged
+settings-now = Now
+settings-until = until
+settings-configured = As configured
+settings-filter = Level or filter
+settings-lasting = For
+settings-ten-minutes = 10 minutes
+settings-hour = 1 hour
+settings-until-restart = until the next start
+settings-change = Change
+settings-as-configured = Log as configured again
+settings-log-level-changed = Logging by { $filter } from now on.
+settings-wrong-filter = Expected { $expected }.
+settings-no-log-level = What is logged cannot be changed in this process.
+settings-empty = Nothing is known of the configuration of this process.
+settings-name = Variable
+settings-value = Value
+settings-origin = From
+settings-default = If unset
+settings-unset = not set

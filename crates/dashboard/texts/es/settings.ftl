@@ -1,0 +1,23 @@
+# The configuration in effect.
+settings-title = Configuración
+settings-of-process = Esta es la configuración de { $process }, versión { $version }. Otros procesos tienen la suya.
+settings-log-level = Qué se registra
+settings-now = Ahora
+settings-until = hasta
+settings-configured = Según la configuración
+settings-filter = Nivel o filtro
+settings-lasting = Durante
+settings-ten-minutes = 10 minutos
+settings-hour = 1 hora
+settings-until-restart = hasta el próximo arranque
+settings-change = Cambiar
+settings-as-configured = Registrar otra vez según la configuración
+settings-log-level-changed = A partir de ahora se registra con { $filter }.
+settings-wrong-filter = Se esperaba: { $expected }.
+settings-no-log-level = En este proceso no se puede cambiar lo que se registra.
+settings-empty = No se sabe nada de la configuración de este proceso.
+settings-name = Variable
+settings-value = Valor
+settings-origin = De
+settings-default = Si no se define
+settings-unset = sin definir

@@ -1,0 +1,23 @@
+# The configuration in effect.
+settings-title = Настройки
+settings-of-process = Это настройки процесса { $process }, версия { $version }. У других процессов свои.
+settings-log-level = Что пишется в журнал
+settings-now = Сейчас
+settings-until = до
+settings-configured = В настройках
+settings-filter = Уровень или фильтр
+settings-lasting = На
+settings-ten-minutes = 10 минут
+settings-hour = 1 час
+settings-until-restart = до следующего запуска
+settings-change = Изменить
+settings-as-configured = Снова писать как в настройках
+settings-log-level-changed = Теперь журнал ведётся по фильтру { $filter }.
+settings-wrong-filter = Ожидалось: { $expected }.
+settings-no-log-level = В этом процессе журнал менять нельзя.
+settings-empty = О настройках этого процесса ничего не известно.
+settings-name = Переменная
+settings-value = Значение
+settings-origin = Откуда
+settings-default = Если не задано
+settings-unset = не задано

@@ -1,0 +1,23 @@
+# The configuration in effect.
+settings-title = Sozlamalar
+settings-of-process = Bular { $process } jarayonining sozlamalari, versiyasi { $version }. Boshqa jarayonlarniki o‘ziga xos.
+settings-log-level = Jurnalga nima yoziladi
+settings-now = Hozir
+settings-until = shu vaqtgacha:
+settings-configured = Sozlamada
+settings-filter = Daraja yoki filtr
+settings-lasting = Muddat
+settings-ten-minutes = 10 daqiqa
+settings-hour = 1 soat
+settings-until-restart = keyingi ishga tushishgacha
+settings-change = O‘zgartirish
+settings-as-configured = Yana sozlamadagidek yozish
+settings-log-level-changed = Endi jurnal { $filter } filtri bilan yoziladi.
+settings-wrong-filter = Kutilgani: { $expected }.
+settings-no-log-level = Bu jarayonda jurnalni o‘zgartirib bo‘lmaydi.
+settings-empty = Bu jarayon sozlamalari haqida hech narsa ma’lum emas.
+settings-name = O‘zgaruvchi
+settings-value = Qiymat
+settings-origin = Qayerdan
+settings-default = Belgilanmasa
+settings-unset = belgilanmagan
