@@ -33,7 +33,7 @@ describe('an operator', () => {
     await page.getByLabel('Find a job').fill(payment.orderId);
     await page.getByRole('button', { name: 'Find', exact: true }).click();
     await page.getByRole('link', { name: payment.jobId, exact: true }).first().click();
-    const facts = page.locator('#job-now');
+    const facts = page.locator('#now .facts').first();
     await facts.getByText('failed', { exact: true }).waitFor();
     assert.match(await page.locator('main').innerText(), /not active/);
     await payment.mend();
@@ -81,11 +81,11 @@ describe('an operator', () => {
   test('sees numbers change while they watch', async () => {
     const { page } = who;
     await page.goto('/dashboard');
-    const completed = page.locator('[data-live="jobs.completed"]').first();
-    const before = Number(await completed.innerText());
-    await business.run('CREATE_ORDER', {});
+    const failed = page.locator('[data-live="jobs.failed"]').first();
+    const before = Number(await failed.innerText());
+    await business.failedPayment();
     await page.waitForFunction(
-      (seen) => Number(document.querySelector('[data-live="jobs.completed"]').textContent) > seen,
+      (seen) => Number(document.querySelector('[data-live="jobs.failed"]').textContent) > seen,
       before,
     );
   });
@@ -171,7 +171,7 @@ test('a viewer sees everything, finds no button, and is refused when they try al
   await who.signIn('bob');
   const { page } = who;
   await page.goto(`/dashboard/job/${payment.jobId}`);
-  await page.locator('#job-now').getByText('failed', { exact: true }).waitFor();
+  await page.locator('#now .facts').first().getByText('failed', { exact: true }).waitFor();
   assert.equal(await page.getByRole('button', { name: 'Retry' }).count(), 0);
   // As if the button were there: the form of the page's own sign-out, sent elsewhere.
   await page.evaluate((path) => {

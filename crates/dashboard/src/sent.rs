@@ -242,8 +242,8 @@ mod tests {
     fn broken_text_is_masked_as_well() {
         for broken in [
             r#"{"userId":"u-1","name":"Ana"#,
-            r#"{userId: u-1, name: Ana, phone: +573001234567"#,
-            r#"Ana, 3001234567, ana@example.com"#,
+            "{userId: u-1, name: Ana, phone: +573001234567",
+            "Ana, 3001234567, ana@example.com",
             r#"{"name":"x\"Ana\"","phone":"3001234567"}}}"#,
             r#"{"userId":["Ana"],"userId":{"a":"Ana"}}"#,
             r#"{"phone 3001234567":1}"#,

@@ -164,6 +164,7 @@ pub(crate) async fn mark_paid(
     Ok(Done::then(to, Text::of("billing-marked").with("id", &id)).noting(id))
 }
 
+#[expect(clippy::ref_option, reason = "templates call these through `self`, with references")]
 impl BillingsPage {
     fn row<'a>(&'a self, row: &'a BillingRow) -> BillingLine<'a> {
         BillingLine::new(&self.page, row, self.now, "list")

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::{Query, State};
 use billwright_domain::UserId;
 use billwright_store::billing::{
-    outbox,
+    apply, outbox,
     rows::{BillingRow, CustomerRow, Part},
     set_aside::{self, SetAsideEvent},
 };
@@ -63,16 +63,31 @@ pub(crate) async fn show(visit: Visit, State(dashboard): State<Dashboard>, Query
     let user_id = customer.as_ref().map_or(whose.id, |customer| customer.user_id.clone());
     let user = UserId::parse(&user_id).ok();
     let billings = billings::of_customer(&dashboard, &user_id, now).await;
-    let waiting = match &user {
-        Some(user) => within(Dependency::MongoDb, set_aside::page(mongo, Some(user), 0, WAITING)).await?,
-        None => Vec::new(),
+    let (waiting, last_event) = match &user {
+        Some(user) => {
+            let known = async {
+                tokio::try_join!(
+                    set_aside::page(mongo, Some(user), 0, WAITING),
+                    apply::last_event_of(mongo, user)
+                )
+            };
+            within(Dependency::MongoDb, known).await?
+        }
+        None => (Vec::new(), None),
     };
     let unpublished = within(Dependency::MongoDb, outbox::waiting_of(mongo, &user_id)).await?;
     let owned = billings.as_ref().map_or(&[][..], |part| &part.rows);
     if customer.is_none() && owned.is_empty() && waiting.is_empty() && billings.is_ok() {
         return Err(Trouble::NotFound(Text::of("customer-none").with("id", user_id)));
     }
-    let history = history(customer.as_ref(), owned, &waiting, &unpublished, now);
+    let mut history = history(customer.as_ref(), owned, &waiting, &unpublished, now);
+    history.extend(last_event.map(|at| Moment {
+        at,
+        tone: Tone::Plain,
+        what: Text::of("customer-last-event"),
+        link: None,
+    }));
+    history.sort_by_key(|moment| std::cmp::Reverse(moment.at));
     render(&CustomerPage {
         page: Page::new(visit, "customers", Text::of("customer-title").with("id", &user_id)),
         user_id,
@@ -83,7 +98,7 @@ pub(crate) async fn show(visit: Visit, State(dashboard): State<Dashboard>, Query
     })
 }
 
-/// What happened, the newest first.
+/// What happened, in no order.
 fn history(
     customer: Option<&CustomerRow>,
     billings: &[BillingRow],
@@ -133,10 +148,10 @@ fn history(
         what: Text::of("customer-event-waits").with("kind", &event.kind),
         link: Some(set_aside_page::address(event)),
     }));
-    moments.sort_by_key(|moment| std::cmp::Reverse(moment.at));
     moments
 }
 
+#[expect(clippy::unused_self, reason = "templates call these through `self`, with references")]
 impl CustomerPage {
     fn state(&self, customer: &CustomerRow) -> Badge {
         customers::state(&self.page, customer)

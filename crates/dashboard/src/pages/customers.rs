@@ -100,6 +100,11 @@ async fn customers(dashboard: &Dashboard, search: &Search) -> Result<Part<Custom
     within(Dependency::MongoDb, store.customers(&query, ROWS)).await
 }
 
+#[expect(
+    clippy::ref_option,
+    clippy::unused_self,
+    reason = "templates call these through `self`, with references"
+)]
 impl CustomersPage {
     fn state(&self, customer: &CustomerRow) -> Badge {
         state(&self.page, customer)

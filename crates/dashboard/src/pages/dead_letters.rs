@@ -13,7 +13,7 @@ use billwright_events::admin::{
     dead_letters::{self, DeadLetterRow, Replay, ReplayRow},
 };
 use billwright_store::operations::replays;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 
 use crate::{
@@ -30,6 +30,8 @@ use crate::{
 
 /// How many dead letters are put back at once; what a form of the largest size holds.
 const MOST_REPLAYED: usize = 500;
+/// How far the brokers' clock may be ahead of ours.
+const CLOCKS_APART: TimeDelta = TimeDelta::minutes(5);
 /// How long putting back may take. An operator waits longer for an action than a viewer for a page.
 const REPLAY_WITHIN: Duration = Duration::from_secs(30);
 
@@ -138,7 +140,7 @@ async fn known(dashboard: &Dashboard, rows: &Arc<Vec<DeadLetterRow>>) -> Result<
         replayed_at: replayed
             .get(place)
             .copied()
-            .filter(|at| row.buried_at.is_none_or(|buried| buried <= *at)),
+            .filter(|at| row.buried_at.is_none_or(|buried| buried <= *at + CLOCKS_APART)),
         row: row.clone(),
     });
     Ok(letters.collect())
@@ -313,6 +315,7 @@ pub(crate) async fn replay(State(dashboard): State<Dashboard>, Form(confirmed): 
     Ok(if stayed > 0 { done.in_part() } else { done })
 }
 
+#[expect(clippy::unused_self, reason = "templates call these through `self`, with references")]
 impl DeadLettersPage {
     fn address(&self, letter: &Letter) -> String {
         format!("/dashboard/dead-letters/{}", letter.row.place)

@@ -68,6 +68,11 @@ pub(crate) async fn resume(State(dashboard): State<Dashboard>) -> ActionResult {
     Ok(Done::then("/dashboard/events", Text::of("events-resumed")))
 }
 
+#[expect(
+    clippy::ref_option,
+    clippy::unused_self,
+    reason = "templates call these through `self`, with references"
+)]
 impl EventsPage {
     /// The consumer's view of a partition, where this process has it.
     fn here(&self, look: &PartitionLook) -> Option<&PartitionState> {

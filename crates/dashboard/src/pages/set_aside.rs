@@ -177,6 +177,7 @@ pub(crate) async fn discard(State(dashboard): State<Dashboard>, Path(place): Pat
     Ok(Done::then("/dashboard/set-aside", said).noting(event.kind))
 }
 
+#[expect(clippy::unused_self, reason = "templates call these through `self`, with references")]
 impl SetAsidePage {
     fn address(&self, event: &SetAsideEvent) -> String {
         address(event)

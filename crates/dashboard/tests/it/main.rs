@@ -5,7 +5,9 @@
     reason = "the functions that several tests share may panic as tests do"
 )]
 
+mod billing;
 mod browser;
+mod events;
 mod guard;
 mod job;
 mod jobs;
@@ -15,4 +17,5 @@ mod overview;
 mod settings;
 mod shop;
 mod test_dashboard;
+mod viewers;
 mod volume;

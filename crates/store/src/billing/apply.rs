@@ -377,6 +377,15 @@ impl CustomerEvents {
     }
 }
 
+/// When the last event that was applied to a customer says that it happened, if one said so.
+pub async fn last_event_of(mongo: &Mongo, user: &UserId) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let record = mongo
+        .collection(COLLECTION)
+        .find_one(doc! { "_id": user.as_str() })
+        .await?;
+    Ok(record.and_then(|record| record.get_datetime("lastStated").ok().map(|date| values::moment(*date))))
+}
+
 fn texts<'a>(users: &[&'a UserId]) -> Vec<&'a str> {
     users.iter().map(|user| user.as_str()).collect()
 }
