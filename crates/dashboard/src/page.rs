@@ -67,6 +67,7 @@ impl Page {
     }
 
     /// The navigation.
+    #[expect(clippy::unused_self, reason = "templates reach everything through `page`")]
     pub(crate) fn nav(&self) -> &'static [NavEntry] {
         NAV
     }

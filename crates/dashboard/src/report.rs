@@ -59,9 +59,10 @@ pub async fn report(sources: Sources, recorder: SampleRecorder, stop: Cancellati
         }
         if failed.is_some() != away {
             away = failed.is_some();
-            match &failed {
-                Some(reason) => tracing::warn!(reason, "the dashboards do not hear of this process for now"),
-                None => tracing::info!("the dashboards hear of this process again"),
+            if let Some(reason) = &failed {
+                tracing::warn!(reason, "the dashboards do not hear of this process for now");
+            } else {
+                tracing::info!("the dashboards hear of this process again");
             }
         }
         if stopping {

@@ -21,8 +21,6 @@ pub(crate) enum Dependency {
     Kafka,
     /// Billz.
     Billz,
-    /// Telegram.
-    Telegram,
 }
 
 impl Dependency {
@@ -33,7 +31,6 @@ impl Dependency {
             Self::MongoDb => "MongoDB",
             Self::Kafka => "Kafka",
             Self::Billz => "Billz",
-            Self::Telegram => "Telegram",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The one guard that every page and action passes: who is it, may they, did they mean it, and what is to be remembered.
 
+mod cookies;
 pub(crate) mod login_limit;
 mod loopback;
 mod origin;
@@ -13,11 +14,11 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use billwright_store::operations::audit::{AuditOutcome, NewAuditEntry};
-use cookie::{Cookie, SameSite, time::Duration as CookieAge};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Limited};
 use subtle::ConstantTimeEq as _;
 
+use self::cookies::{Cookies, FLASH_COOKIE, Jar, LANGUAGE_COOKIE, SESSION_COOKIE};
 use crate::{
     action::Done,
     dashboard::Dashboard,
@@ -28,7 +29,7 @@ use crate::{
     session::Session,
     text::Text,
     texts::Language,
-    users::Role,
+    users::{Role, Users},
     visit::{Person, Visit},
 };
 
@@ -36,10 +37,6 @@ use crate::{
 pub(crate) const SIGN_IN: &str = "session.begin";
 /// The name of signing out, in the audit.
 pub(crate) const SIGN_OUT: &str = "session.end";
-
-const SESSION_COOKIE: &str = "billwright_session";
-const FLASH_COOKIE: &str = "billwright_flash";
-const LANGUAGE_COOKIE: &str = "billwright_language";
 
 /// What `live.js` sends with what it asks for by itself.
 const REFRESH: &str = "x-refresh";
@@ -191,13 +188,7 @@ async fn enter(dashboard: &Dashboard, rule: Rule, secure: bool, request: Request
     };
     match users {
         Some(users) => {
-            visit.who = visit.session.name.as_ref().and_then(|name| {
-                let role = users.role(name)?;
-                Some(Person {
-                    name: name.clone(),
-                    role,
-                })
-            });
+            visit.who = visit.session.name.as_deref().and_then(|name| person(users, name));
         }
         None if loopback::is_this_machine(peer.ip(), request.headers(), request.uri()) => {
             visit.who = Some(Person {
@@ -391,6 +382,13 @@ async fn read(body: Body) -> Option<Bytes> {
     Some(read.ok()?.ok()?.to_bytes())
 }
 
+fn person(users: &Users, name: &str) -> Option<Person> {
+    Some(Person {
+        name: name.to_owned(),
+        role: users.role(name)?,
+    })
+}
+
 fn sign_in_first(uri: &Uri) -> Response {
     let wanted = uri.path_and_query().map_or(BASE, http::uri::PathAndQuery::as_str);
     let query = form_urlencoded::Serializer::new(String::new())
@@ -473,57 +471,4 @@ fn protect(response: &mut Response) {
         .headers_mut()
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
-}
-
-/// The cookies of a request.
-struct Cookies(Vec<Cookie<'static>>);
-
-impl Cookies {
-    fn of(headers: &HeaderMap) -> Self {
-        let texts = headers
-            .get_all(header::COOKIE)
-            .iter()
-            .filter_map(|value| value.to_str().ok());
-        Self(
-            texts
-                .flat_map(|text| Cookie::split_parse(text.to_owned()))
-                .filter_map(Result::ok)
-                .collect(),
-        )
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|cookie| cookie.name() == name).map(Cookie::value)
-    }
-}
-
-/// Writes cookies.
-struct Jar {
-    secure: bool,
-}
-
-impl Jar {
-    fn set(&self, response: &mut Response, name: &'static str, value: impl Into<String>) {
-        self.write(response, Cookie::new(name, value.into()));
-    }
-
-    fn keep(&self, response: &mut Response, name: &'static str, value: &'static str) {
-        let cookie = Cookie::build((name, value)).max_age(CookieAge::days(365)).build();
-        self.write(response, cookie);
-    }
-
-    fn remove(&self, response: &mut Response, name: &'static str) {
-        let cookie = Cookie::build((name, "")).max_age(CookieAge::ZERO).build();
-        self.write(response, cookie);
-    }
-
-    fn write(&self, response: &mut Response, mut cookie: Cookie<'static>) {
-        cookie.set_path(BASE);
-        cookie.set_http_only(true);
-        cookie.set_same_site(SameSite::Strict);
-        cookie.set_secure(self.secure);
-        if let Ok(value) = HeaderValue::from_str(&cookie.to_string()) {
-            response.headers_mut().append(header::SET_COOKIE, value);
-        }
-    }
 }

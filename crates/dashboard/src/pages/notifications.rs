@@ -31,12 +31,12 @@ struct NotificationsPage {
     window: Window,
     /// Whether this process can send.
     sends: bool,
-    rows: Result<Rows, Trouble>,
+    found: Result<Rows, Trouble>,
 }
 
 #[derive(Debug)]
 struct Rows {
-    rows: Vec<NotificationRow>,
+    messages: Vec<NotificationRow>,
     /// How many there are in the state that is shown.
     total: u64,
     /// How many there are in each, in the order of [`NotificationState::ALL`].
@@ -70,7 +70,7 @@ pub(crate) async fn show(visit: Visit, State(dashboard): State<Dashboard>, Query
         state,
         window: wanted.window,
         sends: dashboard.sources().telegram.is_some(),
-        rows: rows(&dashboard, state, wanted.window).await,
+        found: rows(&dashboard, state, wanted.window).await,
     })
 }
 
@@ -81,14 +81,14 @@ fn notifications(dashboard: &Dashboard) -> Result<Notifications, Trouble> {
 async fn rows(dashboard: &Dashboard, state: NotificationState, window: Window) -> Result<Rows, Trouble> {
     let notifications = notifications(dashboard)?;
     within(Dependency::MongoDb, async {
-        let (rows, waiting, sent, failed) = tokio::try_join!(
+        let (messages, waiting, sent, failed) = tokio::try_join!(
             notifications.page(state, window.offset().into(), window.limit()),
             notifications.count(NotificationState::Waiting),
             notifications.count(NotificationState::Sent),
             notifications.count(NotificationState::Failed),
         )?;
         Ok::<_, StoreError>(Rows {
-            rows,
+            messages,
             total: match state {
                 NotificationState::Waiting => waiting,
                 NotificationState::Sent => sent,
@@ -141,7 +141,7 @@ pub(crate) async fn send_again(State(dashboard): State<Dashboard>, Path(id): Pat
 
 impl NotificationsPage {
     fn tabs(&self) -> Vec<(bool, String, Text, u64)> {
-        let counts = self.rows.as_ref().map_or([0; 3], |rows| rows.counts);
+        let counts = self.found.as_ref().map_or([0; 3], |found| found.counts);
         let tab = |(state, count): (NotificationState, u64)| {
             let label = match state {
                 NotificationState::Waiting => Text::of("notifications-waiting"),

@@ -2,7 +2,7 @@
 
 mod concerns;
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt::Display, sync::Arc, time::Duration};
 
 use askama::Template;
 use axum::extract::{Query, State};
@@ -224,6 +224,11 @@ fn charts(shows: Shows, trend: &Trend) -> Vec<Chart> {
                     trend.quantile(most(), name::BUDGET_WAIT, 0.95),
                 ],
             ),
+            trend.chart(
+                Text::of("chart-budget-waiting"),
+                Unit::Level,
+                vec![trend.together(Text::of("chart-calls"), name::BUDGET_WAITING)],
+            ),
         ]);
     }
     if shows.billing {
@@ -303,6 +308,7 @@ impl OverviewPage {
             bad_if_any(Text::of("overview-failed"), failed),
             plain(Text::of("overview-retried"), hour.count(name::JOBS_RETRIED)),
             plain(Text::of("overview-job-time"), hour.typical(name::JOB_TIME)),
+            plain(Text::of("overview-notified"), hour.count(name::NOTIFICATIONS_SENT)),
         ]
     }
 
@@ -369,7 +375,7 @@ impl OverviewPage {
     }
 }
 
-fn plain(label: Text, value: impl ToString) -> Fact {
+fn plain(label: Text, value: impl Display) -> Fact {
     Fact {
         label,
         value: value.to_string(),

@@ -55,7 +55,6 @@ series! {
         QUEUE_WAITING "queue_waiting" = "bullmq_job_count", |key| matches!(label(key, "state"), "waiting" | "paused" | "prioritized");
         QUEUE_OLDEST "queue_oldest" = "billwright_queue_oldest_job_age_seconds", any;
         BUDGET_WAITING "budget_waiting" = "billwright_billz_budget_waiting", any;
-        BREAKER "breaker" = "billwright_billz_breaker_state", any;
         EVENTS_LAG "events_lag" = "billwright_events_lag", any;
     }
 }

@@ -97,7 +97,7 @@ async fn an_operator_changes_what_is_logged_and_a_viewer_does_not() {
     assert_eq!(done.status, StatusCode::SEE_OTHER);
     assert_eq!(
         *told.0.lock().unwrap(),
-        Some(("debug".to_owned(), Some(Duration::from_secs(600))))
+        Some(("debug".to_owned(), Some(Duration::from_mins(10))))
     );
     operator
         .get("/dashboard/settings")
