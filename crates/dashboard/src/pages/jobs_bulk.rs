@@ -24,8 +24,10 @@ use crate::{
 
 /// The most jobs of one go; what is left is one more press of the button away.
 const MOST: u32 = 2_000;
-/// How many jobs are read at most to find those of a type.
-const LOOK_AT: u32 = 5_000;
+/// How many jobs the preview reads at most to find those of a type.
+const PREVIEWED: u32 = 1_000;
+/// How many the action reads at most. Those of a type that lie farther off are reached by a range of time.
+const LOOK_AT: u32 = 10_000;
 /// How long one go may take.
 const LONGEST: Duration = Duration::from_secs(20);
 /// How many jobs are acted on at a time.
@@ -111,16 +113,16 @@ pub(crate) async fn preview(
     render(&BulkPage {
         page: Page::new(visit, "jobs", Text::of("jobs-bulk-title")),
         act: bulk.act,
-        matching: matching(&dashboard, &query).await,
+        matching: matching(&dashboard, &query, PREVIEWED).await,
         query,
     })
 }
 
-async fn matching(dashboard: &Dashboard, query: &JobsQuery) -> Result<Matching, Trouble> {
+async fn matching(dashboard: &Dashboard, query: &JobsQuery, look_at: u32) -> Result<Matching, Trouble> {
     let queue = configured(dashboard.sources().queue.as_ref(), Needs::Worker)?
         .admin()
         .await?;
-    within(Dependency::Redis, queue.matching(&query.filter(), MOST, LOOK_AT)).await
+    within(Dependency::Redis, queue.matching(&query.filter(), MOST, look_at)).await
 }
 
 impl BulkPage {
@@ -149,7 +151,7 @@ pub(crate) fn question() -> Text {
 /// `POST /dashboard/jobs/bulk`.
 pub(crate) async fn act(State(dashboard): State<Dashboard>, Form(bulk): Form<BulkQuery>) -> ActionResult {
     let query = bulk.jobs()?;
-    let found = matching(&dashboard, &query).await?;
+    let found = matching(&dashboard, &query, LOOK_AT).await?;
     let queue = configured(dashboard.sources().queue.as_ref(), Needs::Worker)?
         .admin()
         .await?;

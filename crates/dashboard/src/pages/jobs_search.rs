@@ -30,7 +30,7 @@ use crate::{
 /// The most rows of each list; whoever gets as many searches for something narrower.
 const ROWS: u32 = 50;
 /// How many jobs of each state are looked into.
-const LOOK_AT: u32 = 500;
+const LOOK_AT: u32 = 300;
 
 /// What is searched for. A phone number never stands here: the search for one leads on to an address that holds its hash, the
 /// clients that have it, and its masked form.
