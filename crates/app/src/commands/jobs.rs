@@ -2,10 +2,15 @@
 
 use std::process::ExitCode;
 
-use billwright_worker::admin::JobState;
+use billwright_domain::SystemClock;
+use billwright_store::Mongo;
+use billwright_worker::admin::{JobState, JobSummary, QueueAdmin, saga::SagaAdmin};
 
 use super::queue;
-use crate::{answer, config::Source};
+use crate::{
+    answer,
+    config::{ConfigProblems, MongoConfig, Reader, Roles, Source},
+};
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
@@ -84,7 +89,7 @@ impl Jobs {
                 answer::json(&queue.show(&id).await?.redacted())?;
                 return Ok(ExitCode::SUCCESS);
             }
-            Action::Retry { id } => queue.retry(&id).await?,
+            Action::Retry { id } => retry(source, &queue, &id).await?,
             Action::Remove { id } => queue.remove(&id).await?,
             Action::Promote { id } => queue.promote(&id).await?,
         };
@@ -95,4 +100,19 @@ impl Jobs {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Runs a failed job again. The journal of an order that was taken back lies in the worker's database and begins anew.
+async fn retry(source: &Source, queue: &QueueAdmin, id: &str) -> anyhow::Result<JobSummary> {
+    let mut reader = Reader::new(source);
+    let roles = Roles::choose(source, None);
+    let databases = MongoConfig::read(&mut reader, true, roles.has_billz() && roles.has_billing());
+    reader.finish()?;
+    let Some(billz) = databases.billz else {
+        return Err(ConfigProblems(Vec::new()).into());
+    };
+    let mongo = Mongo::open(&billz).await?;
+    Ok(SagaAdmin::new(&mongo)
+        .retry(queue, id, &*SystemClock::shared())
+        .await?)
 }

@@ -139,9 +139,9 @@ impl RunConfig {
         Ok(Self {
             roles,
             http,
+            dashboard,
             alerts,
             telegram,
-            dashboard,
             worker,
             api,
             events,

@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::Router;
-use billwright_dashboard::{Dashboard, DashboardSettings, EffectiveSetting, LogLevel, Process, QueueSource, SampleRecorder, Sources};
+use billwright_dashboard::{
+    Dashboard, DashboardSettings, EffectiveSetting, LogLevel, Process, QueueSource, SampleRecorder, Sources,
+};
 use billwright_domain::{Clock, HealthBoard};
 use billwright_store::{Mongo, MongoSettings};
 use billwright_worker::{RedisSettings, admin::QueueAddress};

@@ -121,7 +121,7 @@ impl LogControl {
             .handle
             .reload(parsed)
             .map_err(|error| format!("a process that still logs ({error})"))?;
-        state.filter = filter.trim().to_owned();
+        filter.trim().clone_into(&mut state.filter);
         state.until = until;
         state.change += 1;
         Ok(state.change)

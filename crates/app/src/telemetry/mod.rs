@@ -6,8 +6,8 @@ mod traces;
 
 use std::io::IsTerminal as _;
 
-use billwright_domain::SystemClock;
 use billwright_dashboard::SampleRecorder;
+use billwright_domain::SystemClock;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_util::layers::FanoutBuilder;
 use tokio::runtime::Handle;
@@ -39,12 +39,12 @@ pub(crate) struct Telemetry {
 }
 
 impl Telemetry {
-    /// Starts logging as the configuration says, and exporting traces where `traced` and a collector is named. What is
+    /// Starts logging as the configuration says, and exporting traces where it `exports` and a collector is named. What is
     /// wrong is reported with the rest of the configuration, so that here it falls back to the default.
-    pub(crate) fn start(source: &Source, traced: bool, runtime: &Handle) -> anyhow::Result<Self> {
+    pub(crate) fn start(source: &Source, exports: bool, runtime: &Handle) -> anyhow::Result<Self> {
         let config = TracesConfig::read(&mut Reader::new(source)).flatten();
         let traces = config
-            .filter(|_| traced)
+            .filter(|_| exports)
             .map(|config| Traces::start(config, runtime.clone()))
             .transpose()?;
         Ok(Self {

@@ -110,7 +110,7 @@ impl World {
         }
     }
 
-    pub(crate) fn set(&mut self, name: &'static str, value: impl ToString) {
+    pub(crate) fn set(&mut self, name: &'static str, value: impl std::fmt::Display) {
         self.environment.insert(name, value.to_string());
     }
 

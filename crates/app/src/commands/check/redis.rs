@@ -49,7 +49,10 @@ async fn facts(config: &RedisConfig) -> Result<Facts, RedisError> {
     let settings = AsyncConnectionConfig::new()
         .set_connection_timeout(patience)
         .set_response_timeout(patience);
-    let client = RedisSettings { url: config.url.clone() }.client()?;
+    let client = RedisSettings {
+        url: config.url.clone(),
+    }
+    .client()?;
     let mut connection: MultiplexedConnection = client.get_multiplexed_async_connection_with_config(&settings).await?;
     let began = std::time::Instant::now();
     redis::cmd("PING").query_async::<()>(&mut connection).await?;

@@ -8,9 +8,8 @@ use crate::{config::HttpConfig, http};
 /// Whether the port is free, or taken by Billwright itself.
 pub(super) async fn port(config: &HttpConfig) -> Vec<Finding> {
     let check = format!("port {}", config.port);
-    let error = match http::listen(config).await {
-        Ok(_) => return vec![Finding::ok(check, "is free")],
-        Err(error) => error,
+    let Err(error) = http::listen(config).await else {
+        return vec![Finding::ok(check, "is free")];
     };
     vec![
         match crate::commands::status::process::ask(config, Duration::from_secs(3)).await {

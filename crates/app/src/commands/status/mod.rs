@@ -125,7 +125,8 @@ async fn ask(config: &RunConfig) -> Vec<Area> {
         let mongo = config.worker.as_ref().map(|worker| &worker.mongo).or(billing)?;
         Some(within("alerts", alerts(mongo)).await)
     };
-    let areas = tokio::join!(process, queue, orders, events, alerts);
+    // The clients of so many servers are too much for the stack of whoever waits.
+    let areas = Box::pin(async { tokio::join!(process, queue, orders, events, alerts) }).await;
     [areas.0, areas.1, areas.2, areas.3, areas.4]
         .into_iter()
         .flatten()
