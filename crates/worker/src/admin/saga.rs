@@ -20,25 +20,34 @@ use super::{AdminError, JobState, JobSummary, QueueAdmin, operation_of};
 const HOLD: Duration = Duration::from_secs(10);
 
 /// Why a step is not re-opened, or an order's way not started over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WhyNot {
     /// The order is placed: there is nothing to do again.
+    #[error("the order is placed")]
     Placed,
     /// What was made in Billz is being taken back, and nothing may be added to it.
+    #[error("the order is being taken back; try again once that is done")]
     BeingTakenBack,
     /// Everything was taken back: there is no step left, only a new beginning.
+    #[error("everything was taken back; retry the job to begin anew")]
     TakenBack,
     /// It is under way and needs no new beginning.
+    #[error("the order is under way already")]
     UnderWay,
     /// A payment was begun. A payment is never sent again because of what a person says.
+    #[error("a payment was begun, and only reading Billz may tell what came of it")]
     PaymentBegun,
     /// The sale is parked, and its parts cannot change any more.
+    #[error("the sale is parked, and its contents cannot change")]
     Parked,
     /// To make the draft or the client again could leave two of them.
+    #[error("a second draft or client could come of it")]
     MakesAnother,
     /// The step is open: it is looked up in Billz anyway.
+    #[error("the next attempt looks the step up in Billz anyway")]
     OpenAnyway,
     /// There is no such step.
+    #[error("there is no such step")]
     NoSuchStep,
 }
 
@@ -55,7 +64,7 @@ pub enum SagaError {
     #[error("a worker is working on the order right now")]
     Busy,
     /// It is not safe, or there is nothing to do.
-    #[error("the order's journal stays as it is: {0:?}")]
+    #[error("the order's journal stays as it is: {0}")]
     Refused(WhyNot),
 }
 
