@@ -36,8 +36,14 @@ pub enum ProbeError {
 
 /// Asks who the bot and the group are.
 pub async fn probe(settings: &TelegramSettings) -> Result<TelegramFacts, ProbeError> {
-    let http = Http::new(&settings.base_url, telegram::CONNECT_TIMEOUT, telegram::ANSWER_LIMIT_BYTES)?;
-    let bot = ask(&http, settings, "getMe", &json!({})).await.map_err(ProbeError::Bot)?;
+    let http = Http::new(
+        &settings.base_url,
+        telegram::CONNECT_TIMEOUT,
+        telegram::ANSWER_LIMIT_BYTES,
+    )?;
+    let bot = ask(&http, settings, "getMe", &json!({}))
+        .await
+        .map_err(ProbeError::Bot)?;
     let group = ask(&http, settings, "getChat", &json!({ "chat_id": settings.group_id }))
         .await
         .map_err(ProbeError::Group)?;
@@ -58,12 +64,9 @@ async fn ask(http: &Http, settings: &TelegramSettings, call: &str, body: &Value)
         headers,
         body: Some(Bytes::from(body.to_string())),
     };
-    let reply = http
-        .send(request, telegram::TIMEOUT)
-        .await
-        .map_err(|none| match none {
-            NoReply::NotSent(reason) | NoReply::Lost(reason) => TelegramError::Unavailable { reason },
-        })?;
+    let reply = http.send(request, telegram::TIMEOUT).await.map_err(|none| match none {
+        NoReply::NotSent(reason) | NoReply::Lost(reason) => TelegramError::Unavailable { reason },
+    })?;
     let said = reply
         .body
         .ok()

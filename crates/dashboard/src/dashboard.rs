@@ -124,14 +124,14 @@ impl Dashboard {
         &self.0.sales
     }
 
-    /// What the overview shows of all processes.
-    pub(crate) fn trends(&self) -> &Trends {
-        &self.0.trends
-    }
-
     /// Jobs as they were seen a moment ago.
     pub(crate) fn seen_jobs(&self) -> &Kept<(JobView, Standing)> {
         &self.0.seen_jobs
+    }
+
+    /// What the overview shows of all processes.
+    pub(crate) fn trends(&self) -> &Trends {
+        &self.0.trends
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {

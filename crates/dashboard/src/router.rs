@@ -38,15 +38,9 @@ pub(crate) fn router(dashboard: &Dashboard) -> Router {
         .page("/billings", billings::show)
         .page("/events", events::show)
         .page("/set-aside", set_aside::show)
-        .page(
-            "/set-aside/{topic}/{partition}/{offset}",
-            set_aside::show_event,
-        )
+        .page("/set-aside/{topic}/{partition}/{offset}", set_aside::show_event)
         .page("/dead-letters", dead_letters::show)
-        .page(
-            "/dead-letters/{topic}/{partition}/{offset}",
-            dead_letters::show_letter,
-        )
+        .page("/dead-letters/{topic}/{partition}/{offset}", dead_letters::show_letter)
         .page("/dead-letters/replay", dead_letters::preview)
         .stream("/live", live::stream)
         .sign_out("/logout", login::sign_out)
@@ -71,20 +65,30 @@ pub(crate) fn router(dashboard: &Dashboard) -> Router {
             set_aside::discard,
         )
         // Its preview is the question.
-        .action(
-            "/dead-letters/replay",
-            "dead-letters.replay",
-            dead_letters::replay,
-        )
+        .action("/dead-letters/replay", "dead-letters.replay", dead_letters::replay)
         .dangerous("/job/{id}/retry", "job.retry", job::question::retry, job::retry)
         .dangerous("/job/{id}/run-now", "job.run-now", job::question::run_now, job::run_now)
         .dangerous("/job/{id}/promote", "job.promote", job::question::promote, job::promote)
         .dangerous("/job/{id}/remove", "job.remove", job::question::remove, job::remove)
-        .dangerous("/job/{id}/reopen", "job.retry-from-step", job::question::reopen, job::reopen)
+        .dangerous(
+            "/job/{id}/reopen",
+            "job.retry-from-step",
+            job::question::reopen,
+            job::reopen,
+        )
         .dangerous("/jobs/bulk", "jobs.bulk", jobs_bulk::question, jobs_bulk::act)
-        .dangerous("/order/{id}/reconcile", "order.reconcile", order::question, order::reconcile)
+        .dangerous(
+            "/order/{id}/reconcile",
+            "order.reconcile",
+            order::question,
+            order::reconcile,
+        )
         .action("/notifications/test", "notifications.test", notifications::send_test)
-        .action("/notifications/{id}/again", "notifications.again", notifications::send_again)
+        .action(
+            "/notifications/{id}/again",
+            "notifications.again",
+            notifications::send_again,
+        )
         .action("/settings/log-level", "log-level.change", settings::change_log_level)
         .finish()
 }

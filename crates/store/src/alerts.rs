@@ -73,7 +73,8 @@ impl Alerts {
     pub async fn end_unseen(&self, quiet: Duration) -> Result<(), StoreError> {
         let before = doc! { "$subtract": ["$$NOW", millis(quiet)] };
         let unseen = doc! { "state": "firing", "$expr": { "$lt": ["$lastSeen", before] } };
-        let change = doc! { "state": "over", "overAt": "$$NOW", "toldFiring": "$told", "told": false, "telling": Bson::Null };
+        let change =
+            doc! { "state": "over", "overAt": "$$NOW", "toldFiring": "$told", "told": false, "telling": Bson::Null };
         self.0
             .collection(COLLECTION)
             .update_many(unseen, vec![doc! { "$set": change }])

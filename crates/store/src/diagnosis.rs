@@ -38,7 +38,10 @@ impl Mongo {
             version,
             topology: self.topology().await?,
             replica_set: hello.get_str("setName").ok().map(ToOwned::to_owned),
-            clock: hello.get_datetime("localTime").copied().unwrap_or_else(|_| DateTime::from_millis(0)),
+            clock: hello
+                .get_datetime("localTime")
+                .copied()
+                .unwrap_or_else(|_| DateTime::from_millis(0)),
             ping,
         })
     }

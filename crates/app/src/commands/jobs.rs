@@ -112,7 +112,5 @@ async fn retry(source: &Source, queue: &QueueAdmin, id: &str) -> anyhow::Result<
         return Err(ConfigProblems(Vec::new()).into());
     };
     let mongo = Mongo::open(&billz).await?;
-    Ok(SagaAdmin::new(&mongo)
-        .retry(queue, id, &*SystemClock::shared())
-        .await?)
+    Ok(SagaAdmin::new(&mongo).retry(queue, id, &*SystemClock::shared()).await?)
 }

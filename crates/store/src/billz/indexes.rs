@@ -82,7 +82,14 @@ fn wanted() -> Vec<Wanted> {
         partial: Some(doc! { "state": "waiting", "fold": { "$exists": true } }),
         ..plain("notifications", doc! { "fold": 1 })
     });
-    for collection in ["operations", "job_attempts", "order_sagas", "leases", "sale_claims", "notifications"] {
+    for collection in [
+        "operations",
+        "job_attempts",
+        "order_sagas",
+        "leases",
+        "sale_claims",
+        "notifications",
+    ] {
         wanted.push(Wanted {
             expires: true,
             ..plain(collection, doc! { "expiresAt": 1 })
