@@ -97,14 +97,16 @@ pub(crate) async fn write_once<W: Write>(
     if let Some(answer) = journal.outcome(&step).and_then(|outcome| write.recall(&outcome)) {
         return Ok(answer);
     }
-    if let Some(before) = journal.open(&step) {
+    let before = if let Some(before) = journal.open(&step) {
         match look_twice(write, calls, &before, context).await? {
             Looked::Done(answer) => return settled(write, answer, journal, context).await,
             Looked::Conflicting(text) => return Err(conflict(&step, &text)),
-            Looked::NotDone => {}
+            // Nothing has changed since it was written down, and an attempt that only looked knows nothing newer.
+            Looked::NotDone => before,
         }
-    }
-    let before = write.before();
+    } else {
+        write.before()
+    };
     journal.intend(&step, before.clone()).await?;
     context.reached(&format!("{step}:intended")).await;
     guard.check()?;

@@ -180,7 +180,7 @@ pub(super) fn read(
     warnings: &mut Vec<String>,
     created_by: &mut Option<DocumentId>,
 ) -> Vec<OrderField> {
-    let mut document = read_table(fields, ORDER, warnings);
+    let mut document = read_table(fields, ORDER, &READ_ALREADY, warnings);
     for &(name, value) in DEFAULTS {
         if !document.iter().any(|field| field.name == name) {
             document.push(OrderField {
@@ -196,10 +196,21 @@ pub(super) fn read(
     document
 }
 
-fn read_table(fields: &mut Fields<'_>, table: &'static [(&str, Kind)], warnings: &mut Vec<String>) -> Vec<OrderField> {
+fn read_table(
+    fields: &mut Fields<'_>,
+    table: &'static [(&str, Kind)],
+    read_already: &[&str],
+    warnings: &mut Vec<String>,
+) -> Vec<OrderField> {
     let mut found = Vec::new();
     for &(name, kind) in table {
-        if let Some(value) = read_one(fields, name, kind, warnings) {
+        // Whether it can be read was said already; here it only is, or is not, part of the document.
+        let value = if read_already.contains(&name) {
+            fields.raw(name).and_then(|value| plain(value, kind).ok().flatten())
+        } else {
+            read_one(fields, name, kind, warnings)
+        };
+        if let Some(value) = value {
             found.push(OrderField {
                 name: name.into(),
                 value,
@@ -209,8 +220,8 @@ fn read_table(fields: &mut Fields<'_>, table: &'static [(&str, Kind)], warnings:
     found
 }
 
-/// Fields that [`super::OrderDraft`] reads too, and whose problems it reports.
-const READ_ALREADY: [&str; 9] = [
+/// Fields of the order that [`super::OrderDraft`] reads too, and whose problems it reports.
+const READ_ALREADY: [&str; 8] = [
     "orderID",
     "isPaid",
     "isPostPonement",
@@ -219,19 +230,16 @@ const READ_ALREADY: [&str; 9] = [
     "totalPrice",
     "discountAmount",
     "clientIdSys",
-    "qty",
 ];
+/// The same of its products. Their amounts are read here only.
+const READ_ALREADY_OF_PRODUCT: [&str; 1] = ["qty"];
 
 fn read_one(fields: &mut Fields<'_>, name: &'static str, kind: Kind, warnings: &mut Vec<String>) -> Option<OrderValue> {
-    if READ_ALREADY.contains(&name) {
-        // Whether it can be read was said already; here it only is, or is not, part of the document.
-        return fields.raw(name).and_then(|value| plain(value, kind).ok().flatten());
-    }
     match kind {
         Kind::Reference => optional_reference(fields, name, warnings).map(OrderValue::Reference),
         Kind::PrivateText => fields.optional_private(name, |value| plain(value, kind)),
         Kind::Object(table) => fields
-            .object(name, |nested| read_table(nested, table, warnings))
+            .object(name, |nested| read_table(nested, table, &[], warnings))
             .filter(|nested| !nested.is_empty())
             .map(OrderValue::Object),
         Kind::List(table) => {
@@ -240,7 +248,9 @@ fn read_one(fields: &mut Fields<'_>, name: &'static str, kind: Kind, warnings: &
                 return None;
             }
             fields
-                .list(name, |nested| read_table(nested, table, warnings))
+                .list(name, |nested| {
+                    read_table(nested, table, &READ_ALREADY_OF_PRODUCT, warnings)
+                })
                 .map(OrderValue::List)
         }
         _ => fields.optional(name, |value| plain(value, kind)),

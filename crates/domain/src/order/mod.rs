@@ -288,6 +288,24 @@ mod tests {
     }
 
     #[test]
+    fn names_wrong_amounts_of_a_product() {
+        let mut body = seed();
+        for field in ["subTotalPrice", "totalPrice", "discountAmount"] {
+            body["products"][0][field] = json!("much");
+        }
+        let problems = OrderDraft::from_json(&body).unwrap_err();
+        let named: Vec<_> = problems.0.iter().map(|problem| &*problem.field).collect();
+        assert_eq!(
+            named,
+            [
+                "products[0].subTotalPrice",
+                "products[0].discountAmount",
+                "products[0].totalPrice"
+            ]
+        );
+    }
+
+    #[test]
     fn one_product_named_twice_is_one_line() {
         let mut body = seed();
         body["products"] =

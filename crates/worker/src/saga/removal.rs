@@ -45,9 +45,11 @@ pub(crate) async fn remove_sale(
             order,
             step: DeleteOnce::DRAFT,
         };
+        // What an earlier attempt was refused says nothing of now: it may have returned the sale from the park since.
+        let is_known = journal.outcome(DeleteOnce::DRAFT).is_some();
         match write_once(&delete, calls, journal, guard, context).await? {
             Deletion::Gone => return Ok(Removed::Gone),
-            Deletion::Refused(text) => refusal = Some(text),
+            Deletion::Refused(text) => refusal = Some(text).filter(|_| !is_known),
         }
     }
     let sale = match calls.order(order).await {
@@ -76,12 +78,24 @@ pub(crate) async fn remove_sale(
         order,
         step: DeleteOnce::RETURNED,
     };
-    match write_once(&delete, calls, journal, guard, context).await? {
-        Deletion::Gone => Ok(Removed::Gone),
-        Deletion::Refused(text) => {
-            journal.withdraw(DeleteOnce::RETURNED).await?;
-            Err(JobError::Reject(text))
+    let outcome = write_once(&delete, calls, journal, guard, context).await;
+    let returned = journal.outcome(&ReturnOnce { order }.step()).is_some();
+    let told = |text: String| {
+        if returned {
+            format!("{text}; the sale was taken out of the park for that, and is a draft now")
+        } else {
+            text
         }
+    };
+    match outcome {
+        Ok(Deletion::Gone) => Ok(Removed::Gone),
+        Ok(Deletion::Refused(text)) => {
+            journal.withdraw(DeleteOnce::RETURNED).await?;
+            Err(JobError::Reject(told(text)))
+        }
+        Err(JobError::Reject(text)) => Err(JobError::Reject(told(text))),
+        Err(JobError::Retry(text)) => Err(JobError::Retry(told(text))),
+        Err(other) => Err(other),
     }
 }
 

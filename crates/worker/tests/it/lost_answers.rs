@@ -166,6 +166,37 @@ async fn place_with_lost_answers(world: World, call: &'static str, mut number: u
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_that_was_lost_twice_is_not_taken_for_an_equal_one_that_was_there_before() {
+    let world = World::new().await;
+    let worker = world.start();
+    let sale = sale_with_line(&world).await;
+    world.sandbox.faults().times("add_product", 2, Fault::CutBefore);
+    let item = json!({"productId": PRODUCT_ID, "qty": 2, "orderId": sale});
+    let added = world.run("ADD_ITEM", item).await.value();
+    assert_eq!(added["total"], 200);
+    let sale = world.sandbox.ledger().order(&sale).unwrap().clone();
+    assert_eq!(sale.total, Decimal::from(200));
+    worker.stop().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_parked_sale_is_deleted_although_its_deletion_was_put_off_once_it_was_out_of_the_park() {
+    let world = World::new().await;
+    let worker = world.start();
+    for fault in [Fault::CutBefore, Fault::rate_limited(Some(1))] {
+        let sale = sale_with_line(&world).await;
+        world.run("POSTPONE_ORDER", json!({"orderId": sale})).await.value();
+        // The first one is refused, since the sale is parked.
+        world.sandbox.faults().after(1, "delete_order", fault.clone());
+        world.run("DELETE_ORDER", json!({"orderId": sale})).await.value();
+        assert!(world.sandbox.ledger().order(&sale).unwrap().deleted, "{fault:?}");
+    }
+    worker.stop().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_line_of_a_product_waits_until_it_is_known_what_became_of_another_one() {
     let world = World::new().await;
     let worker = world.start();

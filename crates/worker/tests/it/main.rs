@@ -7,6 +7,8 @@
 )]
 
 mod admin;
+mod bad_fields;
+mod billz_errors;
 mod bullmq;
 mod child;
 mod documents;
