@@ -67,6 +67,9 @@ pub(crate) struct Arguments {
     /// Write what came of it to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Test this binary instead of building one, as a release.
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
     /// Set by this program itself.
     #[arg(long, hide = true)]
     own_mounts: bool,
@@ -92,7 +95,13 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
     // A copy, since a build in the meantime must not change what is tested.
     let folder = tempfile::tempdir()?;
     let program = folder.path().join("billwright");
-    tokio::fs::copy(test_bed::build().await?, &program).await?;
+    let tested = match &arguments.program {
+        Some(given) => given.clone(),
+        None => test_bed::build().await?,
+    };
+    tokio::fs::copy(&tested, &program)
+        .await
+        .with_context(|| format!("cannot copy {}", tested.display()))?;
     let drawn = arguments.seeds.unwrap_or(u32::from(arguments.seed.is_empty()));
     let seeds = arguments
         .seed

@@ -18,6 +18,9 @@ use super::{
 
 /// How long that may take. What is waited for longest are the calls that Billz never answers, and retries.
 const DEADLINE: Duration = Duration::from_mins(5);
+/// How long an order may stay half way whose job ended without being able to say so, as while MongoDB was away: it is taken
+/// back after ten minutes without a sign of life.
+const HALF_WAY_DEADLINE: Duration = Duration::from_mins(13);
 /// Jobs that are put off are let run at once when this much of the deadline is over.
 const PROMOTE_AFTER: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(500);
@@ -28,17 +31,19 @@ pub(super) async fn wait(world: &World) -> Result<Duration> {
     let http = reqwest::Client::builder().timeout(Duration::from_secs(2)).build()?;
     let mut quiet_looks = 0;
     loop {
-        let left = match left(world, &http).await {
+        let (left, half_way) = match left(world, &http).await {
             Ok(left) => left,
-            Err(error) => vec![format!("{error:#}")],
+            Err(error) => (vec![format!("{error:#}")], Vec::new()),
         };
+        let deadline = if left.is_empty() { HALF_WAY_DEADLINE } else { DEADLINE };
+        let left = [left, half_way].concat();
         quiet_looks = if left.is_empty() { quiet_looks + 1 } else { 0 };
         // Twice: between two places a job is nowhere for a moment.
         if quiet_looks == 2 {
             return Ok(begun.elapsed());
         }
-        if begun.elapsed() > DEADLINE {
-            bail!("{} s after the last fault: {}", DEADLINE.as_secs(), left.join("; "));
+        if begun.elapsed() > deadline {
+            bail!("{} s after the last fault: {}", deadline.as_secs(), left.join("; "));
         }
         if begun.elapsed() > PROMOTE_AFTER {
             drop(world.queue.promote_delayed().await);
@@ -47,7 +52,8 @@ pub(super) async fn wait(world: &World) -> Result<Duration> {
     }
 }
 
-async fn left(world: &World, http: &reqwest::Client) -> Result<Vec<String>> {
+/// What is left to do, and apart from it the orders that are half way.
+async fn left(world: &World, http: &reqwest::Client) -> Result<(Vec<String>, Vec<String>)> {
     let stage = &*world.stage;
     let mut left = Vec::new();
     if !stage.all_ready(http).await {
@@ -64,19 +70,29 @@ async fn left(world: &World, http: &reqwest::Client) -> Result<Vec<String>> {
     if applied != produced {
         left.push(format!("{applied} of {produced} messages of the topic are dealt with"));
     }
-    // Where Redis forgot their jobs, orders are taken back only after ten minutes without a sign of life.
-    if stage.persistence == RedisPersistence::Aof {
-        let open = doc! { "state": { "$in": ["running", "compensating"] } };
-        let orders = stage
-            .billz
-            .collection::<Document>("order_sagas")
-            .count_documents(open)
-            .await?;
-        if orders > 0 {
-            left.push(format!("{orders} orders are half way"));
-        }
-    }
-    Ok(left)
+    // Where Redis forgot the queue it is not the jobs' fault.
+    let half_way = match stage.persistence {
+        RedisPersistence::Aof => half_way(stage).await?,
+        RedisPersistence::None => Vec::new(),
+    };
+    Ok((left, half_way))
+}
+
+async fn half_way(stage: &Stage) -> Result<Vec<String>> {
+    let open = doc! { "state": { "$in": ["running", "compensating"] } };
+    let sagas = stage.billz.collection::<Document>("order_sagas").find(open).await?;
+    let sagas: Vec<Document> = sagas.try_collect().await?;
+    let shown = |saga: &Document| {
+        let text = |field: &str| saga.get_str(field).unwrap_or("none").to_owned();
+        format!(
+            "an order is half way: {}, of {}, sale {}, because {}",
+            text("state"),
+            text("jobId"),
+            text("billzId"),
+            text("reason")
+        )
+    };
+    Ok(sagas.iter().map(shown).collect())
 }
 
 /// How many messages of the topic the database says are dealt with.

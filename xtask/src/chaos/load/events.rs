@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::Result;
+use bson::{Document, doc};
 use rand::{Rng as _, rngs::StdRng, seq::IndexedRandom as _};
 use rdkafka::{
     ClientConfig,
@@ -51,6 +52,8 @@ struct Customer {
     user: Option<ExpectedUser>,
     waiting: Vec<Event>,
     first_billings: u64,
+    /// Where the last `Customer.Created` lies.
+    created: Option<(i32, i64)>,
     /// The latest event that was applied, where events state their times.
     last: Option<(u64, String)>,
     sent: Vec<Event>,
@@ -78,9 +81,13 @@ pub(super) async fn run(world: World, number: u64) -> Result<()> {
         let place = chance.random_range(newest - CUSTOMERS..newest);
         let user_id = format!("event-{number}-{place}");
         let customer = customers.entry(user_id.clone()).or_default();
-        let event = customer.next_event(&user_id, place % 2 == 0, &mut chance);
+        let may_go = is_applied(&world, customer.created).await;
+        let event = customer.next_event(&user_id, place % 2 == 0, may_go, &mut chance);
         for _ in 0..if chance.random_bool(0.1) { 2 } else { 1 } {
-            send(&world, &producer, &user_id, &event.value).await?;
+            let place = send(&world, &producer, &user_id, &event.value).await?;
+            if matches!(event.said, Said::Created(_)) {
+                customer.created = Some(place);
+            }
             customer.take(event.clone());
         }
         customer.sent.push(event);
@@ -108,6 +115,16 @@ async fn send(world: &World, producer: &FutureProducer, key: &str, value: &str) 
     Ok((written.partition, written.offset))
 }
 
+/// Whether the message at a place took effect. A customer who is created and deleted in one batch takes up no number, so
+/// that only by waiting for this it is known how many numbers there must be.
+async fn is_applied(world: &World, place: Option<(i32, i64)>) -> bool {
+    let Some((partition, offset)) = place else { return true };
+    let positions = world.stage.billing.collection::<Document>("event_positions");
+    let position = positions.find_one(doc! { "_id.partition": partition }).await;
+    position
+        .is_ok_and(|position| position.is_some_and(|position| position.get_i64("next").is_ok_and(|next| next > offset)))
+}
+
 /// Sends what can never be applied.
 async fn poison(world: &World, producer: &FutureProducer, chance: &mut StdRng) -> Result<()> {
     let values = [
@@ -126,7 +143,7 @@ async fn poison(world: &World, producer: &FutureProducer, chance: &mut StdRng) -
 
 impl Customer {
     /// The next thing that happens to the customer, or something that happened before.
-    fn next_event(&self, user_id: &str, states_times: bool, chance: &mut StdRng) -> Event {
+    fn next_event(&self, user_id: &str, states_times: bool, may_go: bool, chance: &mut StdRng) -> Event {
         if states_times
             && chance.random_bool(0.1)
             && let Some(old) = self.sent.choose(chance)
@@ -139,7 +156,7 @@ impl Customer {
             4..8 => Said::Updated(city),
             8 => Said::Suspended,
             9 => Said::Reactivated,
-            10 => Said::Deleted,
+            10 if may_go => Said::Deleted,
             _ if self.user.is_none() => Said::Suspended,
             _ => Said::Updated(city),
         };
