@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use billwright_services::progress;
 use bson::doc;
 use nix::{
     sys::signal::{Signal, kill},
@@ -12,6 +13,9 @@ use tokio::time::Instant;
 
 use super::kinds::Server;
 use crate::chaos::{link::Link, stage::Stage};
+
+/// How often a server is started before the run gives up.
+const START_TRIES: u32 = 4;
 
 impl Stage {
     pub(super) fn link(&self, server: Server) -> &Link {
@@ -30,11 +34,22 @@ impl Stage {
         }
     }
 
+    /// Starts a server again, with patience: on a busy machine a broker may take longer than it is given.
     pub(super) async fn restart(&self, server: Server) -> Result<()> {
-        match server {
-            Server::MongoDb => self.mongodb.restart().await,
-            Server::Redis => self.redis.restart().await,
-            Server::Kafka => self.kafka.restart().await,
+        let mut tries = 0;
+        loop {
+            let started = match server {
+                Server::MongoDb => self.mongodb.restart().await,
+                Server::Redis => self.redis.restart().await,
+                Server::Kafka => self.kafka.restart().await,
+            };
+            tries += 1;
+            match started {
+                Err(error) if tries < START_TRIES => {
+                    progress::tell(&format!("{} does not start and is tried again: {error}", server.name()));
+                }
+                other => return other,
+            }
         }
     }
 
@@ -81,7 +96,7 @@ impl Stage {
         let ping = self.billing.run_command(doc! { "ping": 1 });
         let lives = tokio::time::timeout(Duration::from_secs(3), ping).await;
         if !matches!(lives, Ok(Ok(_))) {
-            self.mongodb.restart().await?;
+            self.restart(Server::MongoDb).await?;
         }
         Ok(true)
     }
