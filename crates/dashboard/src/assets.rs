@@ -18,13 +18,14 @@ struct Asset {
     etag: String,
 }
 
-static ASSETS: LazyLock<[Asset; 2]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
     [
         asset(
             "style.css",
             "text/css; charset=utf-8",
             include_bytes!("../assets/style.css"),
         ),
+        asset("icon.svg", "image/svg+xml", include_bytes!("../assets/icon.svg")),
         asset(
             "live.js",
             "text/javascript; charset=utf-8",

@@ -1,6 +1,6 @@
 //! Charts, drawn here as SVG. Colours are stand-ins that the style sheet replaces, so that charts follow dark mode.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use askama::{Template, filters::HtmlSafe};
 use billwright_store::operations::samples::{Every, Sample};
@@ -15,7 +15,7 @@ const GRID: RGBColor = RGBColor(1, 1, 2);
 const LINES: [RGBColor; 3] = [RGBColor(1, 1, 3), RGBColor(1, 1, 4), RGBColor(1, 1, 5)];
 
 /// The drawing's size, which the page scales.
-const SIZE: (u32, u32) = (640, 200);
+const SIZE: (u32, u32) = (480, 180);
 /// The most rows of the table beside a chart.
 const ROWS: usize = 12;
 
@@ -53,6 +53,19 @@ impl Span {
             Self::Hour => Every::Minute,
             Self::Day | Self::Week => Every::Quarter,
         }
+    }
+
+    /// How much one point of a line covers, in seconds. A week of quarters would be a thicket.
+    fn point(self) -> i64 {
+        match self {
+            Self::Hour | Self::Day => self.every().seconds(),
+            Self::Week => 3600,
+        }
+    }
+
+    fn point_of(self, at: DateTime<Utc>) -> DateTime<Utc> {
+        let seconds = at.timestamp();
+        DateTime::from_timestamp(seconds - seconds.rem_euclid(self.point()), 0).unwrap_or(at)
     }
 
     pub(crate) fn length(self) -> TimeDelta {
@@ -107,17 +120,23 @@ pub(crate) struct Trend {
 
 impl Trend {
     pub(crate) fn new(span: Span, now: DateTime<Utc>, samples: &[Sample]) -> Self {
-        let every = span.every();
-        let (mut at, last) = (every.begin_of(now - span.length()), every.begin_of(now));
+        let (mut at, last) = (span.point_of(now - span.length()), span.point_of(now));
         let mut places = Vec::new();
         while at <= last {
             places.push(at);
-            at += TimeDelta::seconds(every.seconds());
+            at += TimeDelta::seconds(span.point());
+        }
+        let mut by_place: BTreeMap<DateTime<Utc>, Sample> = BTreeMap::new();
+        for sample in samples {
+            match by_place.entry(span.point_of(sample.at)) {
+                Entry::Vacant(place) => drop(place.insert(sample.clone())),
+                Entry::Occupied(mut place) => place.get_mut().add(sample),
+            }
         }
         Self {
             span,
             places,
-            samples: samples.iter().map(|sample| (sample.at, sample.clone())).collect(),
+            samples: by_place,
         }
     }
 
@@ -234,7 +253,10 @@ impl Chart {
                 .margin(6)
                 .margin_right(24)
                 .x_label_area_size(24)
-                .y_label_area_size(52)
+                .y_label_area_size(match self.unit {
+                    Unit::Counted | Unit::Level => 44,
+                    Unit::Seconds => 76,
+                })
                 .build_cartesian_2d((first..last).with_key_points(marks), 0.0..self.top())?;
             context
                 .configure_mesh()

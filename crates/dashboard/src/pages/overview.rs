@@ -274,6 +274,8 @@ struct Fact {
     label: Text,
     value: String,
     tone: Tone,
+    /// Whether the value is a sentence rather than a number.
+    words: bool,
 }
 
 impl OverviewPage {
@@ -343,6 +345,7 @@ impl OverviewPage {
                 label: Text::of("overview-breaker"),
                 value: said.said(self.page.visit.texts),
                 tone,
+                words: true,
             },
         ]
     }
@@ -380,6 +383,7 @@ fn plain(label: Text, value: impl Display) -> Fact {
         label,
         value: value.to_string(),
         tone: Tone::Plain,
+        words: false,
     }
 }
 

@@ -127,6 +127,26 @@ pub struct Sample {
     pub levels: BTreeMap<String, Vec<f64>>,
 }
 
+impl Sample {
+    /// Adds the sample of a later time, so that this one covers both.
+    pub fn add(&mut self, later: &Self) {
+        for (series, count) in &later.counts {
+            *self.counts.entry(series.clone()).or_default() += count;
+        }
+        for (series, times) in &later.times {
+            self.times.entry(series.clone()).or_default().add(times);
+        }
+        for (series, levels) in &later.levels {
+            let mine = self.levels.entry(series.clone()).or_default();
+            let sum = |levels: &[f64]| levels.iter().sum::<f64>();
+            // Which process is which is not known any more: the higher of the two moments stands.
+            if sum(levels) > sum(mine) {
+                mine.clone_from(levels);
+            }
+        }
+    }
+}
+
 /// The collection `operations_samples`.
 #[derive(Debug, Clone)]
 pub struct Samples(Mongo);
@@ -200,7 +220,8 @@ fn whole(count: u64) -> i64 {
 }
 
 fn count_of(value: &Bson) -> u64 {
-    u64::try_from(value.as_i64().unwrap_or_default()).unwrap_or_default()
+    let whole = value.as_i64().or(value.as_i32().map(i64::from));
+    u64::try_from(whole.unwrap_or_default()).unwrap_or_default()
 }
 
 fn read(document: &Document) -> Option<Sample> {
@@ -218,7 +239,7 @@ fn read(document: &Document) -> Option<Sample> {
             levels
                 .entry(series.clone())
                 .or_default()
-                .push(level.as_f64().unwrap_or_default());
+                .push(level.as_f64().or(level.as_i32().map(f64::from)).unwrap_or_default());
         }
     }
     Some(Sample {
