@@ -43,7 +43,7 @@ impl Bed {
         let mut settings = EventsSettings::new(&brokers);
         settings.topics = vec![topic.clone()];
         settings.group_id.clone_from(&topic);
-        settings.client_id = "the-consumer".to_owned();
+        "the-consumer".clone_into(&mut settings.client_id);
         // The tests do by hand what the sweep would do.
         settings.set_aside_sweep = Duration::from_hours(1);
         dashboard.sources.billing_database = Some(dashboard.mongo.clone());
