@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use billwright_connectors::telegram::escape_html;
 use billwright_domain::{BillzOrderId, Money};
-use billwright_store::billz::notifications::{NewNotification, Notifications};
+use billwright_store::{
+    StoreError,
+    billz::notifications::{NewNotification, Notifications},
+};
 use sha2::{Digest, Sha256};
 
 /// Failures that are equal are told again after this long at the earliest, with a count.
@@ -142,25 +145,41 @@ impl Notify {
         Self(notifications)
     }
 
-    /// Puts a notice into the queue. Nobody fails because that failed.
-    pub(crate) async fn tell(&self, notice: &Notice) {
-        let Some(notifications) = &self.0 else { return };
+    /// Puts a notice into the queue. Nobody fails because that failed; the answer is whether the same may work later.
+    pub(crate) async fn tell(&self, notice: &Notice) -> Told {
+        let Some(notifications) = &self.0 else {
+            return Told::AsFarAsPossible;
+        };
         let message = NewNotification {
             kind: notice.kind,
             fold: notice.fold.clone(),
             text: notice.text.clone(),
             spacing: SPACING,
         };
-        match notifications.add(&message).await {
-            Ok(()) => metrics::counter!("billwright_notifications_total", "kind" => notice.kind, "outcome" => "queued")
-                .increment(1),
+        let stored = notifications.add(&message).await;
+        let outcome = if stored.is_ok() { "queued" } else { "lost" };
+        metrics::counter!("billwright_notifications_total", "kind" => notice.kind, "outcome" => outcome).increment(1);
+        match stored {
+            Ok(()) => Told::AsFarAsPossible,
             Err(error) => {
-                metrics::counter!("billwright_notifications_total", "kind" => notice.kind, "outcome" => "lost")
-                    .increment(1);
-                tracing::warn!(%error, kind = notice.kind, "a notification was lost");
+                tracing::warn!(%error, kind = notice.kind, "a notification was not stored");
+                if matches!(error, StoreError::Unavailable(_)) {
+                    Told::NotYet
+                } else {
+                    Told::AsFarAsPossible
+                }
             }
         }
     }
+}
+
+/// What came of telling something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// It is stored, or there is nobody to tell, or it can never be stored.
+    AsFarAsPossible,
+    /// It is not stored, because MongoDB is away.
+    NotYet,
 }
 
 #[cfg(test)]

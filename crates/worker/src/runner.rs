@@ -26,9 +26,12 @@ use crate::{
     guard::Guard,
     job_error::JobError,
     jobs::{Attempt, Defaults, Done, Job, action_of, unknown},
-    notify::Notice,
+    notify::{Notice, Told},
     once::{Once, once},
 };
+
+/// How soon a job is tried again that failed while nobody could be told.
+const UNTOLD: Duration = Duration::from_secs(2);
 
 /// Runs jobs. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -349,6 +352,11 @@ impl Runner {
                 Disposition::Delayed(delay)
             }
             JobError::Retry(_) | JobError::Reject(_) => {
+                if self.tell_of_failure(queued, subject, &reason).await == Told::NotYet {
+                    let line = format!("failed, and is tried again since nobody can be told of it now: {reason}");
+                    queued.report(&line, None).await;
+                    return Disposition::Delayed(UNTOLD);
+                }
                 queued.report(&format!("failed for good: {reason}"), None).await;
                 tracing::error!(reason, "job failed for good");
                 self.record(queued, &reason, subject.kind, false).await;
@@ -356,6 +364,13 @@ impl Runner {
                 Disposition::Failed(reason)
             }
         }
+    }
+
+    /// A failure becomes final only once its message is stored: whoever fails while MongoDB is away would fail unheard.
+    async fn tell_of_failure(&self, queued: &QueuedJob, subject: &Subject, reason: &str) -> Told {
+        let order_id = subject.order_id.as_deref();
+        let notice = Notice::operation_failed(subject.kind, reason, order_id, queued.id());
+        self.context.notify.tell(&notice).await
     }
 
     async fn failed_for_good(&self, queued: &QueuedJob, subject: &Subject, reason: &str) {
@@ -375,8 +390,6 @@ impl Runner {
             error_message: Some(reason.to_owned()),
         };
         self.log(&entry).await;
-        let notice = Notice::operation_failed(kind, reason, order_id.as_deref(), queued.id());
-        self.context.notify.tell(&notice).await;
     }
 
     /// Writes the failure to the job, as Node would.

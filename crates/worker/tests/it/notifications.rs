@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use billwright_sandbox::{Fault, GroupLimit, PRODUCT_ID, SandboxSettings, TelegramSettings};
+use billwright_services::{MongoServer, shared};
 use billwright_store::billz::notifications::{NewNotification, Notifications};
 use mongodb::bson::doc;
 use serde_json::json;
@@ -164,6 +165,34 @@ async fn without_telegram_nothing_is_queued() {
     let worker = world.start();
     world.run("GET_ORDER", json!({})).await.reason();
     assert_eq!(Notifications::new(&world.mongo()).waiting().await.unwrap(), 0);
+    worker.stop().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failure_while_mongodb_is_away_is_final_once_somebody_can_be_told() {
+    let server = MongoServer::start().await.unwrap();
+    let redis = shared::redis_url().await.unwrap();
+    let world = World::on(SandboxSettings::default(), server.uri(), redis).await;
+    let worker = world.start_with(world.settings(), world.billz(), Some(world.telegram()));
+    let faults = world.sandbox.faults();
+    faults.next("get_order", Fault::slow_answer(Duration::from_secs(1)));
+    let job = world.add("GET_ORDER", json!({"orderId": "nowhere"})).await;
+    until("Billz is asked", || async {
+        !world.sandbox.ledger().calls_named("get_order").is_empty()
+    })
+    .await;
+    server.kill().await.unwrap();
+    until("the job says that nobody can be told", || async {
+        let lines = world.logs(&job).await;
+        lines.iter().any(|line| line.contains("nobody can be told"))
+    })
+    .await;
+    server.restart().await.unwrap();
+    world.ended(&job).await.reason();
+    let told = doc! { "kind": "operation_failed" };
+    let told = world.collection("notifications").count_documents(told).await.unwrap();
+    assert_eq!(told, 1);
     worker.stop().await;
     world.end().await;
 }
