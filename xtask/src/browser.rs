@@ -61,10 +61,6 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
 
 /// The browser: where a variable says, else in `PATH`, else installed now where that can be done.
 async fn chromium() -> Result<PathBuf> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a tool of the project reads its own environment"
-    )]
     let named = std::env::var_os("BILLWRIGHT_CHROMIUM");
     if let Some(program) = named.map(PathBuf::from) {
         if !program.is_file() {
@@ -85,10 +81,6 @@ async fn chromium() -> Result<PathBuf> {
 }
 
 fn installed() -> Option<PathBuf> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a tool of the project reads its own environment"
-    )]
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     let candidates = PROGRAMS
@@ -126,17 +118,14 @@ async fn apt_get() -> Result<()> {
 /// Runs the tests, or takes the pictures. Whether all went well.
 async fn test(node: &Node, folder: &Path, chromium: &Path, arguments: &Arguments, places: &Places) -> Result<bool> {
     let mut command = Command::from(node.node());
-    match &arguments.screenshots {
-        Some(pictures) => {
-            command
-                .arg("screenshots.mjs")
-                .arg(std::path::absolute(pictures).context("the folder for the pictures")?);
-        }
-        None => {
-            command.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]);
-            if let Some(name) = &arguments.name {
-                command.arg("--test-name-pattern").arg(name);
-            }
+    if let Some(pictures) = &arguments.screenshots {
+        command
+            .arg("screenshots.mjs")
+            .arg(std::path::absolute(pictures).context("the folder for the pictures")?);
+    } else {
+        command.args(["--test", "--test-concurrency=1", "--test-reporter=spec"]);
+        if let Some(name) = &arguments.name {
+            command.arg("--test-name-pattern").arg(name);
         }
     }
     node_packages::with_places(&mut command, places)
