@@ -119,20 +119,18 @@ impl WriteRequest {
     {
         let claim = match &self.key {
             None => None,
-            Some(RequestKey { key, fingerprint }) => {
-                match state.store.claim(key, fingerprint, state.clock.now()).await? {
-                    Claimed::Claim(claim) => Some(claim),
-                    Claimed::Answered(answer) => {
-                        let mut response = response_of(answer);
-                        response
-                            .headers_mut()
-                            .insert(REPLAYED, HeaderValue::from_static("true"));
-                        return Ok(response);
-                    }
-                    Claimed::Running => return Err(ApiError::KeyRunning),
-                    Claimed::OtherRequest => return Err(ApiError::KeyOfOtherRequest),
+            Some(RequestKey { key, fingerprint }) => match state.store.claim(key, fingerprint).await? {
+                Claimed::Claim(claim) => Some(claim),
+                Claimed::Answered(answer) => {
+                    let mut response = response_of(answer);
+                    response
+                        .headers_mut()
+                        .insert(REPLAYED, HeaderValue::from_static("true"));
+                    return Ok(response);
                 }
-            }
+                Claimed::Running => return Err(ApiError::KeyRunning),
+                Claimed::OtherRequest => return Err(ApiError::KeyOfOtherRequest),
+            },
         };
         let terms = Terms {
             precondition: self.precondition,

@@ -194,7 +194,6 @@ impl Publisher {
     }
 
     async fn has_right(&self) -> Result<bool, StoreError> {
-        let now = self.runtime.clock.now();
-        lease::take(&self.runtime.mongo, RIGHT, &self.holder, TERM, now).await
+        lease::take(&self.runtime.mongo, RIGHT, &self.holder, TERM).await
     }
 }

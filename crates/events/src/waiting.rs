@@ -67,7 +67,7 @@ async fn sweep(
     runtime.status.set_aside(waiting);
     #[expect(clippy::cast_precision_loss, reason = "more than 2^52 events never wait")]
     metrics::gauge!("billwright_events_set_aside").set(waiting as f64);
-    if waiting == 0 || !lease::take(&runtime.mongo, RIGHT, holder, TERM, runtime.clock.now()).await? {
+    if waiting == 0 || !lease::take(&runtime.mongo, RIGHT, holder, TERM).await? {
         return Ok(());
     }
     apply_to_those_that_appeared(runtime, customers).await?;

@@ -5,12 +5,14 @@
 
 use std::time::Duration;
 
-use bson::{Bson, Document, doc, oid::ObjectId};
-use chrono::{DateTime, Utc};
+use bson::{Bson, DateTime, Document, doc, oid::ObjectId};
 use mongodb::{ClientSession, Collection};
 
 use super::billing_store::BillingStore;
-use crate::{StoreError, values};
+use crate::{
+    StoreError,
+    billz::leases::{millis, upsert},
+};
 
 /// The collection's name.
 pub const COLLECTION: &str = "idempotency";
@@ -54,63 +56,41 @@ pub enum Claimed {
 
 impl BillingStore {
     /// Claims `key` for the request with this `fingerprint`.
-    pub async fn claim(&self, key: &str, fingerprint: &str, now: DateTime<Utc>) -> Result<Claimed, StoreError> {
-        let records: Collection<Document> = self.mongo().collection(COLLECTION);
+    ///
+    /// It is MongoDB's clock that tells whether a claim or an answer has run out: by those of the processes, a claim of one
+    /// that is an hour ahead and died would hold for an hour.
+    pub async fn claim(&self, key: &str, fingerprint: &str) -> Result<Claimed, StoreError> {
         let token = ObjectId::new();
+        let past = |field: &str| doc! { "$lte": [{ "$ifNull": [field, DateTime::from_millis(0)] }, "$$NOW"] };
+        let unanswered = doc! { "$eq": [{ "$type": "$answer" }, "missing"] };
+        let same = doc! { "$eq": ["$fingerprint", { "$literal": fingerprint }] };
+        // Only one of those who see that a claim has run out takes it over.
+        let free = doc! { "$or": [
+            past("$expiresAt"),
+            { "$and": [same, unanswered, past("$claimedUntil")] },
+        ] };
         let record = doc! {
-            "_id": key,
-            "fingerprint": fingerprint,
+            "_id": { "$literal": key },
+            "fingerprint": { "$literal": fingerprint },
             "claim": token,
-            "claimedUntil": values::date(now + CLAIM_HOLDS_FOR),
-            "createdAt": values::date(now),
-            "expiresAt": values::date(now + KEPT_FOR),
+            "claimedUntil": { "$add": ["$$NOW", millis(CLAIM_HOLDS_FOR)] },
+            "createdAt": "$$NOW",
+            "expiresAt": { "$add": ["$$NOW", millis(KEPT_FOR)] },
         };
-        loop {
-            match records.insert_one(&record).await.map_err(StoreError::from) {
-                Ok(_) => {
-                    return Ok(Claimed::Claim(Claim {
-                        key: key.to_owned(),
-                        token,
-                    }));
-                }
-                Err(StoreError::Duplicate { .. }) => {}
-                Err(error) => return Err(error),
-            }
-            let Some(found) = records.find_one(doc! { "_id": key }).await? else {
-                continue; // it ran out in between
-            };
-            let past = |field: &str| {
-                found
-                    .get_datetime(field)
-                    .map_or(true, |date| values::moment(*date) <= now)
-            };
-            let expired = past("expiresAt");
-            if !expired {
-                if found.get_str("fingerprint").ok() != Some(fingerprint) {
-                    return Ok(Claimed::OtherRequest);
-                }
-                if let Ok(answer) = found.get_document("answer") {
-                    return Ok(Claimed::Answered(read_answer(key, answer)?));
-                }
-                if !past("claimedUntil") {
-                    return Ok(Claimed::Running);
-                }
-            }
-            // Whoever claimed it is gone. Only one of those who see that takes it over.
-            let same = doc! { "_id": key, "claim": found.get("claim").cloned().unwrap_or(Bson::Null) };
-            let filter = if expired {
-                same
-            } else {
-                let mut filter = same;
-                filter.insert("answer", doc! { "$exists": false });
-                filter
-            };
-            if records.find_one_and_replace(filter, &record).await?.is_some() {
-                return Ok(Claimed::Claim(Claim {
-                    key: key.to_owned(),
-                    token,
-                }));
-            }
+        let pipeline = vec![doc! { "$replaceWith": { "$cond": [free, record, "$$ROOT"] } }];
+        let found = upsert(self.mongo(), COLLECTION, key, pipeline).await?;
+        if found.get_object_id("claim").ok() == Some(token) {
+            return Ok(Claimed::Claim(Claim {
+                key: key.to_owned(),
+                token,
+            }));
+        }
+        if found.get_str("fingerprint").ok() != Some(fingerprint) {
+            return Ok(Claimed::OtherRequest);
+        }
+        match found.get_document("answer") {
+            Ok(answer) => Ok(Claimed::Answered(read_answer(key, answer)?)),
+            Err(_) => Ok(Claimed::Running),
         }
     }
 

@@ -2,43 +2,33 @@
 
 use std::time::Duration;
 
-use bson::{DateTime as BsonDateTime, doc};
-use chrono::{DateTime, Utc};
+use bson::{DateTime, doc};
 
-use crate::{Mongo, StoreError, values};
+use crate::{
+    Mongo, StoreError,
+    billz::leases::{millis, upsert},
+};
 
 /// The collection's name.
 pub const COLLECTION: &str = "event_leases";
 
-/// Takes or keeps the right `name`: `holder` has it for `term` from now on, unless another one has it.
-pub async fn take(
-    mongo: &Mongo,
-    name: &str,
-    holder: &str,
-    term: Duration,
-    now: DateTime<Utc>,
-) -> Result<bool, StoreError> {
-    let until = now
-        .timestamp_millis()
-        .saturating_add(i64::try_from(term.as_millis()).unwrap_or(i64::MAX));
-    let free = doc! {
-        "_id": name,
-        "$or": [{ "holder": holder }, { "until": { "$lte": values::date(now) } }],
-    };
-    let taken = mongo
-        .collection(COLLECTION)
-        .update_one(
-            free,
-            doc! { "$set": { "holder": holder, "until": BsonDateTime::from_millis(until) } },
-        )
-        .upsert(true)
-        .await;
-    match taken.map_err(StoreError::from) {
-        Ok(_) => Ok(true),
-        // Somebody else's lease is there and does not match, so the upsert met its `_id`.
-        Err(StoreError::Duplicate { .. }) => Ok(false),
-        Err(error) => Err(error),
-    }
+/// Takes or keeps the right `name`: `holder` has it for `term` from now on, unless another one has it. It is MongoDB's
+/// clock that tells the time: those of the processes differ.
+pub async fn take(mongo: &Mongo, name: &str, holder: &str, term: Duration) -> Result<bool, StoreError> {
+    let until = doc! { "$ifNull": ["$until", DateTime::from_millis(0)] };
+    let pipeline = vec![
+        doc! { "$set": { "free": { "$or": [
+            { "$eq": ["$holder", { "$literal": holder }] },
+            { "$lte": [until, "$$NOW"] },
+        ] } } },
+        doc! { "$set": {
+            "holder": { "$cond": ["$free", { "$literal": holder }, "$holder"] },
+            "until": { "$cond": ["$free", { "$add": ["$$NOW", millis(term)] }, "$until"] },
+        } },
+        doc! { "$unset": "free" },
+    ];
+    let found = upsert(mongo, COLLECTION, name, pipeline).await?;
+    Ok(found.get_str("holder").ok() == Some(holder))
 }
 
 /// Gives a right back, so that another process need not wait for its end.

@@ -110,7 +110,7 @@ impl Leases {
 }
 
 /// A duration as the 64-bit milliseconds that the server's arithmetic takes.
-pub(super) fn millis(length: Duration) -> Bson {
+pub(crate) fn millis(length: Duration) -> Bson {
     Bson::Int64(i64::try_from(length.as_millis()).unwrap_or(i64::MAX / 4))
 }
 
