@@ -130,7 +130,23 @@ pub(super) async fn of_customers(
     for event in collect(mongo, doc! { "userId": { "$in": ids } }, order, None).await? {
         waiting.entry(event.user_id.clone()).or_default().push(event);
     }
+    for events in waiting.values_mut() {
+        in_order_of_the_log(events);
+    }
     Ok(waiting)
+}
+
+/// Puts events of one partition into their order there, whatever the clocks said of the processes that set them aside. The
+/// partition from which one came first goes first.
+fn in_order_of_the_log(events: &mut [SetAsideEvent]) {
+    let mut partitions: Vec<PartitionId> = Vec::new();
+    for event in events.iter() {
+        if !partitions.contains(&event.partition) {
+            partitions.push(event.partition.clone());
+        }
+    }
+    let place = |event: &SetAsideEvent| partitions.iter().position(|partition| *partition == event.partition);
+    events.sort_by_key(|event| (place(event), event.offset));
 }
 
 /// Customers who are known by now although events still wait for them, as when the API created them; at most `limit`.
@@ -250,4 +266,34 @@ fn read(document: &Document) -> Option<SetAsideEvent> {
         set_aside_at: date("setAsideAt")?,
         expires_at: date("expiresAt")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_of_a_partition_keep_their_order_though_a_clock_jumped() {
+        let event = |partition, offset, hour| SetAsideEvent {
+            partition: PartitionId {
+                topic: "customers".to_owned(),
+                topic_id: "topic".to_owned(),
+                partition,
+            },
+            offset,
+            user_id: UserId::parse("c").unwrap(),
+            kind: "Customer.Updated".to_owned(),
+            key: None,
+            value: Vec::new(),
+            headers: Vec::new(),
+            record_time: None,
+            set_aside_at: DateTime::UNIX_EPOCH + chrono::TimeDelta::hours(hour),
+            expires_at: DateTime::UNIX_EPOCH,
+        };
+        // The one at 5 was set aside by a process whose clock was an hour ahead.
+        let mut events = [event(1, 6, 0), event(2, 1, 0), event(1, 5, 1), event(1, 7, 2)];
+        in_order_of_the_log(&mut events);
+        let places = events.map(|event| (event.partition.partition, event.offset));
+        assert_eq!(places, [(1, 5), (1, 6), (1, 7), (2, 1)]);
+    }
 }
