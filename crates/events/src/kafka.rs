@@ -173,7 +173,7 @@ pub(crate) fn explain(error: &KafkaError) -> String {
     match error.rdkafka_error_code() {
         Some(Code::BrokerTransportFailure | Code::AllBrokersDown | Code::OperationTimedOut | Code::RequestTimedOut) => {
             "no broker can be reached; is Kafka running, are the addresses in KAFKA_BROKERS right, and do they speak \
-             KAFKA_SECURITY_PROTOCOL?"
+             KAFKA_SECURITY_PROTOCOL, with a certificate that KAFKA_SSL_CA_LOCATION trusts where that is TLS?"
                 .to_owned()
         }
         Some(Code::Resolve) => "the name of a broker in KAFKA_BROKERS cannot be resolved".to_owned(),
