@@ -1,4 +1,4 @@
-//! Tries everything that the consumer needs of Kafka, and leaves nothing behind.
+//! Tries everything that the consumer needs of Kafka, and leaves nothing behind that anybody reads.
 
 use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
@@ -115,7 +115,8 @@ fn may_not_begin(error: &KafkaError) -> bool {
     )
 }
 
-/// How many dead letters there are, replayed ones included; 0 where there is no topic for them yet.
+/// How many dead letters there are about, by their offsets: replayed ones are included, and so are the marks that each
+/// [`probe_dead_letters`] leaves. 0 where there is no topic for them yet.
 pub async fn dead_letter_count(settings: &EventsSettings) -> Result<i64, AdminError> {
     let settings = settings.clone();
     blocking(move || {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rdkafka::{
     Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
-    error::KafkaError,
+    error::{KafkaError, RDKafkaErrorCode},
     message::OwnedMessage,
 };
 
@@ -15,8 +15,8 @@ use crate::{
     settings::EventsSettings,
 };
 
-/// How long reading waits for messages that should be there. After that they count as removed by compaction.
-const SILENCE: Duration = Duration::from_secs(5);
+/// How long reading waits for the next message before it gives up: the broker does not answer.
+const SILENCE: Duration = Duration::from_secs(10);
 
 pub(super) struct Reader {
     consumer: BaseConsumer<Logging>,
@@ -39,7 +39,9 @@ impl Reader {
         config
             .set("group.id", group)
             .set("enable.auto.commit", "false")
-            .set("auto.offset.reset", "earliest");
+            .set("auto.offset.reset", "earliest")
+            // The last offsets of a partition may hold no message: what was compacted away, or a transaction's marks.
+            .set("enable.partition.eof", "true");
         Ok(Self {
             consumer: config.create_with_context(Logging::default())?,
         })
@@ -83,7 +85,8 @@ impl Reader {
         Ok(messages)
     }
 
-    /// Gives the messages of `topic` in the `ranges` to `take` as they come, in order within each partition.
+    /// Gives the messages of `topic` in the `ranges` to `take` as they come, in order within each partition. It is an error
+    /// if not all of them could be read: whoever asks may note that they were dealt with.
     pub(super) fn read_each(
         &self,
         topic: &str,
@@ -101,11 +104,18 @@ impl Reader {
         }
         self.consumer.assign(&list)?;
         let mut heard = Instant::now();
-        while !open.is_empty() && heard.elapsed() < SILENCE {
+        while !open.is_empty() {
+            if heard.elapsed() >= SILENCE {
+                return Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut).into());
+            }
             match self.consumer.poll(Duration::from_millis(100)) {
                 None => {}
                 Some(Err(KafkaError::MessageConsumptionFatal(code))) => {
                     return Err(KafkaError::MessageConsumptionFatal(code).into());
+                }
+                Some(Err(KafkaError::PartitionEOF(ended))) => {
+                    heard = Instant::now();
+                    open.retain(|(partition, _)| *partition != ended);
                 }
                 Some(Err(error)) => tracing::debug!("reading goes on after: {error}"),
                 Some(Ok(message)) => {

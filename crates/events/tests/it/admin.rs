@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use billwright_events::admin::{
-    self, TailRequest,
+    self, DeadLetterTopic, TailRequest,
     dead_letters::{self, Replay},
 };
 use serde_json::json;
@@ -76,6 +76,11 @@ async fn dead_letters_are_listed_shown_and_put_back_once() {
     );
     let shown = dead_letters::show(&settings, &rows[0].place).await.unwrap();
     assert_eq!(shown.value.unwrap().as_bytes(), value);
+
+    // A transaction that was aborted leaves offsets at the end that hold no message.
+    let tried = admin::probe_dead_letters(&settings, &bed.topic).await.unwrap();
+    assert_eq!(tried, DeadLetterTopic::Writable);
+    assert_eq!(dead_letters::list(&settings, 10).await.unwrap(), rows);
 
     let planned = dead_letters::replay(&settings, &Replay::New, true).await.unwrap();
     assert_eq!((planned.len(), &planned[0].skipped), (1, &None));
