@@ -1,3 +1,7 @@
+use std::sync::Arc;
+
+use billwright_domain::{Clock, MockClock, SystemClock};
+use chrono::TimeDelta;
 use mongodb::{
     Collection,
     bson::{DateTime, Document, doc},
@@ -171,4 +175,34 @@ async fn a_claim_whose_process_died_is_taken_over_and_an_old_answer_forgotten() 
         .unwrap();
     let anew = send(&app, Method::POST, "/api/users", "k", &json!({"userId": "d"})).await;
     assert_eq!(anew.status, 201, "{}", anew.text);
+}
+
+#[tokio::test]
+async fn mongodbs_clock_and_not_a_process_s_tells_whether_a_claim_has_run_out() {
+    let app = TestApp::start().await;
+    app.user("c").await;
+    let off_by = |hours| Arc::new(MockClock::at(SystemClock.now() + TimeDelta::hours(hours)));
+    let (ahead, behind) = (app.another(off_by(1)).await, app.another(off_by(-1)).await);
+    let billing = json!({"userId": "c", "dueDate": "2025-10-15"});
+    let send_to = async |process: &str| {
+        let request = app.http.post(format!("{process}/api/billings"));
+        Answer::of(request.header("idempotency-key", "k").json(&billing)).await
+    };
+    let records: Collection<Document> = app.database.collection("idempotency");
+    // As if a process had claimed the key and not answered yet, until so many seconds from now.
+    let claimed = async |seconds: i64| {
+        let until = doc! { "$add": ["$$NOW", seconds * 1000] };
+        let claim = vec![doc! { "$unset": "answer" }, doc! { "$set": { "claimedUntil": until } }];
+        records.update_one(doc! {}, claim).await.unwrap();
+    };
+    assert_eq!(send_to(&ahead).await.status, 201);
+    let record = records.find_one(doc! {}).await.unwrap().unwrap();
+    let server = app.database.run_command(doc! { "hello": 1 }).await.unwrap();
+    assert!(record.get_datetime("createdAt").unwrap() <= server.get_datetime("localTime").unwrap());
+
+    claimed(60).await;
+    assert_eq!(send_to(&ahead).await.status, 409, "it took over a claim that holds");
+    claimed(-1).await;
+    let taken_over = send_to(&behind).await;
+    assert_eq!(taken_over.status, 201, "{}", taken_over.text);
 }

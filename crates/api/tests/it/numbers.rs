@@ -1,6 +1,7 @@
 use std::collections::HashSet;
 
 use billwright_api::ApiSettings;
+use billwright_domain::SystemClock;
 use mongodb::bson::{Document, doc};
 use serde_json::json;
 
@@ -42,7 +43,7 @@ async fn sixty_four_writers_get_numbers_without_duplicates_or_gaps() {
 async fn two_processes_share_the_counter() {
     let app = TestApp::start().await;
     app.user("c").await;
-    let other = app.another().await;
+    let other = app.another(SystemClock::shared()).await;
     let body = json!({"userId": "c", "dueDate": "2025-10-15"});
     let all = (0..60).map(|n| app.post_to(if n % 2 == 0 { &app.url } else { &other }, "/api/billings", &body));
     let answers = futures_util::future::join_all(all).await;

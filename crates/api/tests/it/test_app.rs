@@ -7,7 +7,7 @@ use std::{
 };
 
 use billwright_api::{Api, ApiSettings};
-use billwright_domain::{HealthBoard, SystemClock};
+use billwright_domain::{Clock, HealthBoard, SystemClock};
 use billwright_store::{Mongo, MongoSettings, billing::outbox::Outbox};
 use mongodb::{
     Client, Collection, Database,
@@ -64,7 +64,7 @@ impl TestApp {
         let (address, options) = server.split_once('?').unwrap_or((server, ""));
         let uri = format!("{}/{name}?{options}", address.trim_end_matches('/'));
         let health = HealthBoard::default();
-        let (mongo, url) = serve(&uri, &name, settings, health.clone()).await;
+        let (mongo, url) = serve(&uri, &name, settings, SystemClock::shared(), health.clone()).await;
         let database = Client::with_uri_str(&uri).await.unwrap().database(&name);
         Self {
             url,
@@ -76,12 +76,13 @@ impl TestApp {
         }
     }
 
-    /// The address of another process, as it were, on the same database.
-    pub(crate) async fn another(&self) -> String {
+    /// The address of another process, as it were, on the same database, whose clock is `clock`.
+    pub(crate) async fn another(&self, clock: Arc<dyn Clock>) -> String {
         serve(
             &self.uri,
             self.database.name(),
             |_| ApiSettings::default(),
+            clock,
             HealthBoard::default(),
         )
         .await
@@ -167,6 +168,7 @@ async fn serve(
     uri: &str,
     name: &str,
     settings: impl FnOnce(&Mongo) -> ApiSettings,
+    clock: Arc<dyn Clock>,
     health: HealthBoard,
 ) -> (Mongo, String) {
     let mongo = Mongo::open(&MongoSettings {
@@ -177,7 +179,7 @@ async fn serve(
     })
     .await
     .unwrap();
-    let api = Api::open(settings(&mongo), mongo.clone(), SystemClock::shared(), health);
+    let api = Api::open(settings(&mongo), mongo.clone(), clock, health);
     let router = api.router().fallback(billwright_api::not_found);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

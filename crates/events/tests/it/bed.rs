@@ -3,10 +3,11 @@
 use std::{
     collections::BTreeMap,
     future::Future,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use billwright_domain::{HealthBoard, SystemClock};
+use billwright_domain::{Clock, HealthBoard, SystemClock};
 use billwright_events::{EventsHandle, EventsSettings};
 use billwright_store::{Mongo, MongoSettings};
 use bson::{Bson, Document, doc};
@@ -117,9 +118,14 @@ impl Bed {
     }
 
     pub(crate) async fn start_with(&self, settings: EventsSettings) -> Running {
+        self.start_at(settings, SystemClock::shared()).await
+    }
+
+    /// Starts a consumer whose clock is `clock`.
+    pub(crate) async fn start_at(&self, settings: EventsSettings, clock: Arc<dyn Clock>) -> Running {
         let (health, cancel) = (HealthBoard::default(), CancellationToken::new());
         let mongo = self.mongo().await;
-        let handle = billwright_events::start(settings, mongo, SystemClock::shared(), health.clone(), cancel.clone());
+        let handle = billwright_events::start(settings, mongo, clock, health.clone(), cancel.clone());
         Running { handle, health, cancel }
     }
 

@@ -1,5 +1,9 @@
 //! Changes that are published to Kafka.
 
+use std::sync::Arc;
+
+use billwright_domain::{Clock, MockClock, SystemClock};
+use chrono::TimeDelta;
 use rdkafka::Message;
 use serde_json::{Value, json};
 
@@ -55,6 +59,29 @@ async fn changes_are_published_in_order_per_user() {
     for consumer in consumers {
         consumer.stop().await;
     }
+    bed.delete_topic(&out).await;
+    bed.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mongodbs_clock_and_not_a_process_s_tells_whether_the_right_to_publish_has_run_out() {
+    let bed = Bed::new().await;
+    let out = format!("{}-out", bed.topic);
+    bed.create_topic(&out).await;
+    // Whoever had the right died, and it ran out a moment ago.
+    let left = bson::doc! { "$set": { "holder": "somebody", "until": { "$subtract": ["$$NOW", 1000] } } };
+    let leases = bed.database.collection::<bson::Document>("event_leases");
+    let upsert = leases
+        .update_one(bson::doc! { "_id": "outbox" }, vec![left])
+        .upsert(true);
+    upsert.await.unwrap();
+    let mut settings = bed.settings();
+    settings.events_out_topic = Some(out.clone());
+    let behind = MockClock::at(SystemClock.now() - TimeDelta::hours(1));
+    let consumer = bed.start_at(settings, Arc::new(behind)).await;
+    bed.event("Customer.Created", &json!({"userId": "c"})).await;
+    eventually("it is published", async || !bed.read_all(&out).is_empty()).await;
+    consumer.stop().await;
     bed.delete_topic(&out).await;
     bed.clear().await;
 }
