@@ -208,17 +208,20 @@ mod tests {
     #[tokio::test]
     async fn is_killed_with_its_shell_and_writes_on_where_it_stopped() {
         let directory = tempfile::tempdir().unwrap();
-        for round in 1..=2 {
-            let process = start("echo begun; exec sleep 300", directory.path());
-            while process.log().lines().count() < round || process.pid().is_none() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+        let rounds = async {
+            for round in 1..=2 {
+                let process = start("echo begun; exec sleep 300", directory.path());
+                while process.log().lines().count() < round || process.pid().is_none() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                let stat = format!("/proc/{}/stat", process.pid().unwrap());
+                process.kill().await.unwrap();
+                while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
             }
-            let program = process.pid().unwrap();
-            process.kill().await.unwrap();
-            while std::fs::read_to_string(format!("/proc/{program}/stat")).is_ok_and(|stat| !stat.contains(") Z ")) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        }
+        };
+        tokio::time::timeout(Duration::from_mins(1), rounds).await.unwrap();
     }
 
     #[tokio::test]
