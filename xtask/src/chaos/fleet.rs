@@ -11,7 +11,11 @@ use anyhow::{Context as _, Result};
 use nix::sys::signal::Signal;
 use tokio::sync::Mutex;
 
+use super::book::lock;
 use crate::process::Process;
+
+/// How soon a process notices that its clock was set.
+pub(super) const CLOCK_IS_READ_EVERY: Duration = Duration::from_secs(1);
 
 /// What a process takes of the machine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -80,7 +84,8 @@ impl Fleet {
             self.write_clock(member, 0)?;
             environment.insert("LD_PRELOAD", library.display().to_string());
             environment.insert("FAKETIME_TIMESTAMP_FILE", self.clock_file(member).display().to_string());
-            environment.insert("FAKETIME_CACHE_DURATION", "1".to_owned());
+            let seconds = CLOCK_IS_READ_EVERY.as_secs().to_string();
+            environment.insert("FAKETIME_CACHE_DURATION", seconds);
             environment.insert("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned());
         }
         let mut process = member.process.lock().await;
@@ -169,7 +174,7 @@ impl Member {
     pub(super) async fn measure(&self) {
         let pid = self.process.lock().await.as_ref().and_then(Process::pid);
         if let Some(now) = pid.and_then(usage) {
-            let mut most = self.most.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut most = lock(&self.most);
             most.resident_kib = most.resident_kib.max(now.resident_kib);
             most.handles = most.handles.max(now.handles);
         }
@@ -177,7 +182,7 @@ impl Member {
 
     /// The most that it ever took.
     pub(super) fn most(&self) -> Usage {
-        *self.most.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        *lock(&self.most)
     }
 }
 

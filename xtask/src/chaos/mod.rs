@@ -191,6 +191,7 @@ async fn in_folder(arguments: &Arguments, seed: u64, program: PathBuf, logs: &Pa
     let calm = Instant::now();
     load.end().await?;
     let quiet = quiet::wait(&world).await;
+    let quiet_after = calm.elapsed();
     drop((telling, watching));
     for member in &world.stage.fleet.members {
         injector.stop(member).await;
@@ -199,7 +200,7 @@ async fn in_folder(arguments: &Arguments, seed: u64, program: PathBuf, logs: &Pa
     let observed = Observed::look(&world, injected.queue_lost).await?;
     let mut violations = invariants::check(&observed);
     let quiet_after = match quiet {
-        Ok(_) => Some(calm.elapsed()),
+        Ok(()) => Some(quiet_after),
         Err(left) => {
             violations.insert(
                 0,

@@ -20,7 +20,7 @@ use super::{
     load::World,
     queue::Standing,
     quiet,
-    stage::{DEAD_LETTERS, RedisPersistence},
+    stage::DEAD_LETTERS,
 };
 
 /// What was put in, and what is there. Invariants compare the two.
@@ -109,7 +109,7 @@ impl Observed {
             dead_letters,
             outputs,
             most: most.collect(),
-            queue_lost: queue_lost && stage.persistence == RedisPersistence::None,
+            queue_lost,
             ledger,
         })
     }
@@ -121,6 +121,11 @@ async fn all(database: &Database, collection: &str) -> Result<Vec<Document>> {
         .try_collect()
         .await
         .with_context(|| format!("`{collection}` cannot be read"))
+}
+
+/// A text of a document.
+pub(super) fn text<'a>(document: &'a Document, field: &str) -> Option<&'a str> {
+    document.get_str(field).ok()
 }
 
 /// A number of a document, however wide it is stored.

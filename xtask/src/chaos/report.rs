@@ -131,11 +131,11 @@ impl Outcome {
 
     /// The run for programs. Times are in milliseconds.
     pub(super) fn json(&self) -> Value {
-        let recoveries: BTreeMap<&String, Vec<u128>> = self
+        let recoveries: BTreeMap<&String, Vec<u64>> = self
             .injected
             .recoveries
             .iter()
-            .map(|(kind, times)| (kind, times.iter().map(Duration::as_millis).collect()))
+            .map(|(kind, times)| (kind, times.iter().copied().map(millis).collect()))
             .collect();
         let violations: BTreeMap<&String, &Vec<String>> = self
             .violations
@@ -148,7 +148,7 @@ impl Outcome {
             "lastedMs": millis(self.lasted),
             "quietAfterMs": self.quiet_after.map(millis),
             "faults": self.injected.counts,
-            "recoveriesMs": recoveries.iter().map(|(kind, times)| ((*kind).clone(), times.iter().map(|time| u64::try_from(*time).unwrap_or(u64::MAX)).collect())).collect::<BTreeMap<String, Vec<u64>>>(),
+            "recoveriesMs": recoveries,
             "jobs": {"accepted": survived.jobs, "completed": survived.completed, "failed": survived.failed, "forgotten": survived.forgotten},
             "billz": {"sales": survived.sales, "payments": survived.payments},
             "writes": {"answered": survived.writes, "repeatedRequests": survived.repeated},

@@ -15,7 +15,13 @@ use rand::Rng as _;
 use tokio::{task::JoinSet, time::Instant};
 
 use self::kinds::{Break, Server, Target};
-use super::{book::lock, fleet::Member, link::Passage, load::World, stage::RedisPersistence};
+use super::{
+    book::lock,
+    fleet::{CLOCK_IS_READ_EVERY, Member},
+    link::Passage,
+    load::World,
+    stage::RedisPersistence,
+};
 
 /// How many things may be broken at a time.
 const AT_ONCE: usize = 2;
@@ -33,8 +39,14 @@ pub(super) struct Injected {
     pub(super) counts: BTreeMap<String, u64>,
     /// From the end of a fault until every process was ready, where nothing else broke meanwhile.
     pub(super) recoveries: BTreeMap<String, Vec<Duration>>,
-    /// When Redis forgot everything, if it ever did.
+    /// Whether Redis ever forgot everything.
     pub(super) queue_lost: bool,
+}
+
+/// How long a process is down of the time for which something would be broken. It takes a while to be ready again, and as
+/// long as it is not, the load only reaches the others.
+fn down_for(length: Duration) -> Duration {
+    length / 2
 }
 
 /// Breaks things until the world says that it is enough.
@@ -136,13 +148,13 @@ impl Injector {
             Break::KillProcess(at) => {
                 let member = &stage.fleet.members[*at];
                 member.kill().await?;
-                tokio::time::sleep(length / 2).await;
+                tokio::time::sleep(down_for(length)).await;
                 self.start(member).await?;
             }
             Break::StopProcess(at) => {
                 let member = &stage.fleet.members[*at];
                 self.stop(member).await;
-                tokio::time::sleep(length / 2).await;
+                tokio::time::sleep(down_for(length)).await;
                 self.start(member).await?;
             }
             Break::PauseProcess(at) => stage.fleet.members[*at].pause(length).await?,
@@ -152,7 +164,8 @@ impl Injector {
                 }
                 let member = &stage.fleet.members[*at];
                 stage.fleet.write_clock(member, *minutes)?;
-                tokio::time::sleep(length * 2).await;
+                // A process may not have looked at its clock any sooner.
+                tokio::time::sleep(CLOCK_IS_READ_EVERY + length).await;
                 stage.fleet.write_clock(member, 0)?;
             }
             Break::KillServer(server) => {

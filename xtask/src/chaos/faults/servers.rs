@@ -73,17 +73,16 @@ impl Stage {
     }
 
     pub(super) async fn pause(&self, server: Server, length: Duration) -> Result<()> {
-        let (stop, go_on): (Result<()>, _) = match server {
-            Server::MongoDb => (self.mongodb.pause(), 0),
-            Server::Redis => (self.redis.pause(), 1),
-            Server::Kafka => (self.kafka.pause(), 2),
-        };
-        stop?;
+        match server {
+            Server::MongoDb => self.mongodb.pause(),
+            Server::Redis => self.redis.pause(),
+            Server::Kafka => self.kafka.pause(),
+        }?;
         tokio::time::sleep(length).await;
-        match go_on {
-            0 => self.mongodb.resume(),
-            1 => self.redis.resume(),
-            _ => self.kafka.resume(),
+        match server {
+            Server::MongoDb => self.mongodb.resume(),
+            Server::Redis => self.redis.resume(),
+            Server::Kafka => self.kafka.resume(),
         }
     }
 

@@ -2,16 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bson::Document;
-
 use crate::chaos::{
     book::{ExpectedBilling, ExpectedUser},
-    observed::{Observed, whole},
+    observed::{Observed, text, whole},
 };
-
-fn text<'a>(document: &'a Document, field: &str) -> Option<&'a str> {
-    document.get_str(field).ok()
-}
 
 /// The entries in which two maps differ.
 fn differences<V: PartialEq + std::fmt::Debug>(

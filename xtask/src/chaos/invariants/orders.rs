@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use billwright_sandbox::{Decimal, OrderRecord, OrderState};
-use bson::Document;
 use serde_json::Value;
 
 use crate::chaos::{
     book::PutJob,
-    observed::{Observed, whole},
+    observed::{Observed, text, whole},
     queue::Standing,
 };
 
@@ -24,10 +23,6 @@ fn failed(observed: &Observed) -> impl Iterator<Item = (&PutJob, &String)> {
         Standing::Failed(reason) => Some((job, reason)),
         _ => None,
     })
-}
-
-fn text<'a>(document: &'a Document, field: &str) -> Option<&'a str> {
-    document.get_str(field).ok()
 }
 
 /// A job that Redis acknowledged was done, or failed. (By the time of this check nothing waits any more.) A Redis that

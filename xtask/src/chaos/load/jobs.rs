@@ -45,7 +45,9 @@ pub(super) async fn run(world: World, shop: Shop) -> Result<()> {
             break;
         }
         while busy.len() >= AT_ONCE {
-            busy.join_next().await;
+            if let Some(ended) = busy.join_next().await {
+                ended?;
+            }
         }
         busy.spawn(producer.clone().serve(number));
         tokio::time::sleep(Duration::from_millis(chance.random_range(PAUSE_MS))).await;

@@ -48,7 +48,7 @@ impl Shop {
         Ok(shop)
     }
 
-    /// An order drawn by chance, its payload, and whether it is one that cannot be placed.
+    /// An order drawn by chance, and its payload. Some cannot be placed.
     pub(super) fn order(&self, chance: &mut StdRng, number: String) -> (PlacedOrder, Value) {
         let sold_out = chance.random_bool(0.06);
         let mut lines = BTreeMap::new();

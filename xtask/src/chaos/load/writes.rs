@@ -69,7 +69,9 @@ struct Answer {
 impl Writer {
     async fn create_user(&mut self, user_id: &str) -> bool {
         let number: u32 = self.chance.random_range(900_000_000..999_999_999);
-        self.world.book.phone(number.to_string());
+        for shown in [number.to_string(), format!("998{number}")] {
+            self.world.book.phone(shown);
+        }
         let body = json!({
             "userId": user_id, "address": {"city": "Tashkent"}, "phone": {"codeNumber": "+998", "phoneNumber": number},
         });
