@@ -54,6 +54,7 @@ pub(super) struct Injector {
     world: World,
     long: bool,
     broken: Mutex<HashSet<Target>>,
+    /// Since when each process runs that does.
     started: Mutex<BTreeMap<String, Instant>>,
     injected: Mutex<Injected>,
     /// The fault that ended last, if nothing was broken since.
@@ -62,13 +63,15 @@ pub(super) struct Injector {
 
 impl Injector {
     pub(super) fn new(world: World, duration: Duration) -> Arc<Self> {
+        let members = world.stage.fleet.members.iter();
+        let started = members.map(|member| (member.name.clone(), Instant::now()));
         Arc::new(Self {
             long: duration >= Duration::from_mins(3),
-            world,
             broken: Mutex::default(),
-            started: Mutex::default(),
+            started: Mutex::new(started.collect()),
             injected: Mutex::default(),
             mended: Mutex::default(),
+            world,
         })
     }
 
@@ -147,7 +150,7 @@ impl Injector {
         match what {
             Break::KillProcess(at) => {
                 let member = &stage.fleet.members[*at];
-                member.kill().await?;
+                self.kill(member).await?;
                 tokio::time::sleep(down_for(length)).await;
                 self.start(member).await?;
             }
@@ -230,6 +233,12 @@ impl Injector {
         self.world.stage.fleet.start(member).await
     }
 
+    /// SIGKILL to a process.
+    async fn kill(&self, member: &Member) -> Result<()> {
+        lock(&self.started).remove(&member.name);
+        member.kill().await
+    }
+
     /// SIGTERM to a process, which must end well within its time.
     pub(super) async fn stop(&self, member: &Member) {
         let begun = lock(&self.started).remove(&member.name);
@@ -256,7 +265,7 @@ impl Injector {
                 member.measure().await;
                 if let Err(error) = member.check_running().await {
                     self.world.book.complain(LIVES, format!("{error:#}"));
-                    drop(member.kill().await);
+                    drop(self.kill(member).await);
                     drop(self.start(member).await);
                 }
             }
