@@ -1,23 +1,27 @@
 //! Lists dead letters, shows them, and puts them back into the topics where they came from.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, Utc};
 use rdkafka::{
     Message, Offset, TopicPartitionList,
     consumer::{CommitMode, Consumer},
-    error::KafkaError,
+    error::{KafkaError, RDKafkaErrorCode},
     message::{Header, Headers, OwnedHeaders, OwnedMessage},
     producer::{BaseRecord, Producer, ThreadedProducer},
 };
 use serde::Serialize;
 
 use super::{AdminError, Place, blocking, reader::Reader};
-use crate::{
-    dead_letters::headers,
-    kafka::{self, ANSWER_WITHIN},
-    settings::EventsSettings,
-};
+use crate::{dead_letters::headers, kafka, settings::EventsSettings};
+
+/// How many dead letters of a partition are held, put back and noted as put back at a time.
+const AT_A_TIME: i64 = 1000;
+/// How long the brokers may take to confirm what was put back.
+const DELIVERED_WITHIN: Duration = Duration::from_secs(15);
 
 /// A dead letter without the personal data in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -195,23 +199,36 @@ fn replay_new(
     let Some(extents) = reader.extents(topic)? else {
         return Ok(Vec::new());
     };
-    let mut ranges = Vec::with_capacity(extents.len());
+    let mut left = Vec::with_capacity(extents.len());
     for extent in &extents {
         let from = reader
             .committed(topic, extent.partition)?
             .unwrap_or_default()
             .max(extent.low);
-        ranges.push((extent.partition, from, extent.high));
+        left.push((extent.partition, from, extent.high));
     }
-    let rows = put_back(settings, &reader.read(topic, &ranges)?, dry_run)?;
-    if !dry_run {
-        let mut list = TopicPartitionList::new();
-        for extent in &extents {
-            list.add_partition_offset(topic, extent.partition, Offset::Offset(extent.high))?;
+    let mut rows = Vec::new();
+    loop {
+        let ranges: Vec<_> = left
+            .iter()
+            .filter(|(_, from, to)| from < to)
+            .map(|&(partition, from, to)| (partition, from, to.min(from + AT_A_TIME)))
+            .collect();
+        if ranges.is_empty() {
+            return Ok(rows);
         }
-        reader.consumer().commit(&list, CommitMode::Sync)?;
+        rows.extend(put_back(settings, &reader.read(topic, &ranges)?, dry_run)?);
+        if !dry_run {
+            let mut list = TopicPartitionList::new();
+            for (partition, _, to) in &ranges {
+                list.add_partition_offset(topic, *partition, Offset::Offset(*to))?;
+            }
+            reader.consumer().commit(&list, CommitMode::Sync)?;
+        }
+        for (_, from, _) in &mut left {
+            *from += AT_A_TIME;
+        }
     }
-    Ok(rows)
 }
 
 fn put_back(settings: &EventsSettings, messages: &[OwnedMessage], dry_run: bool) -> Result<Vec<ReplayRow>, AdminError> {
@@ -235,7 +252,7 @@ fn put_back(settings: &EventsSettings, messages: &[OwnedMessage], dry_run: bool)
             skipped: skipped.map(str::to_owned),
         });
     }
-    producer.flush(ANSWER_WITHIN * 3)?;
+    producer.flush(DELIVERED_WITHIN)?;
     match producer.context().first_failure() {
         Some(error) => Err(error.into()),
         None => Ok(rows),
@@ -250,7 +267,21 @@ fn send(producer: &ThreadedProducer<Deliveries>, message: &OwnedMessage, into: &
     let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(into).headers(kept);
     record.key = message.key();
     record.payload = message.payload();
-    producer.send(record).map_err(|(error, _)| AdminError::Kafka(error))
+    let began = Instant::now();
+    loop {
+        match producer.send(record) {
+            Ok(()) => return Ok(()),
+            // What waits in the queue is on its way to the brokers.
+            Err((error, back))
+                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull)
+                    && began.elapsed() < DELIVERED_WITHIN =>
+            {
+                record = back;
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err((error, _)) => return Err(error.into()),
+        }
+    }
 }
 
 /// Remembers the first message that did not arrive.

@@ -123,6 +123,32 @@ async fn dead_letters_are_listed_shown_and_put_back_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn more_dead_letters_than_are_held_at_a_time_are_all_put_back_once() {
+    const MANY: usize = 2_300;
+    let bed = Bed::new().await;
+    let mut settings = bed.settings();
+    settings.bad_messages.pause_share = 1.1;
+    let consumer = bed.start_with(settings.clone()).await;
+    let puts = (0..MANY).map(|_| bed.put(Some("c"), Some(b"poison"), &[]));
+    let partition = futures_util::future::join_all(puts).await[0].0;
+    bed.drained().await;
+    consumer.stop().await;
+
+    let planned = dead_letters::replay(&settings, &Replay::New, true).await.unwrap();
+    assert_eq!(planned.len(), MANY);
+    let done = dead_letters::replay(&settings, &Replay::New, false).await.unwrap();
+    assert_eq!(done, planned);
+    assert_eq!(bed.ends(&bed.topic)[&partition], 2 * i64::try_from(MANY).unwrap());
+    assert!(
+        dead_letters::replay(&settings, &Replay::New, false)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    bed.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_dead_letter_can_be_put_back_after_its_cause_is_gone() {
     let bed = Bed::new().await;
     let mut settings = bed.settings();
