@@ -98,7 +98,7 @@ impl Batches {
         let mut taken_keys = 0;
         let mut looked = Instant::now();
         loop {
-            let attempt = timeout(ANSWER_WITHIN, self.attempt(customers, start, received, to)).await;
+            let attempt = timeout(ANSWER_WITHIN, self.attempt(customers, start, received, &spans, to)).await;
             let error = match attempt {
                 Ok(Ok((outcomes, released))) => {
                     self.runtime.mongodb_works();
@@ -165,6 +165,7 @@ impl Batches {
         customers: &CustomerEvents,
         start: &Start,
         received: &[Received<'_>],
+        spans: &EventSpans,
         to: i64,
     ) -> Result<(Vec<Outcome>, usize), ApplyError> {
         let now = self.runtime.clock.now();
@@ -210,6 +211,9 @@ impl Batches {
             },
         );
         let mut unit = folded.unit;
+        spans.hand_on(&mut unit.customers, |event| {
+            (folded.outcomes[event] == Outcome::Applied).then(|| incoming[event].decoded.event.user_id())
+        });
         unit.position = Some(PositionMove {
             partition: &start.partition,
             from: start.stored,

@@ -1,7 +1,8 @@
 //! The spans of single events, for those that belong to somebody's trace. A batch takes effect as a whole, so that its
 //! events' spans last as long as the batch.
 
-use billwright_store::billing::outbox::WaitingEntry;
+use billwright_domain::UserId;
+use billwright_store::billing::{apply::CustomerWrite, outbox::WaitingEntry};
 use billwright_trace_context::TraceContext;
 use tracing::{Span, field::Empty};
 
@@ -33,6 +34,17 @@ impl EventSpans {
             Some((index, span))
         });
         Self(traced.collect())
+    }
+
+    /// Has what is published of `customers` belong to the traces of the events that change them, to that of the last one
+    /// where there are several; `customers` stand in the order of their ids. `changed` names the customer whom a valid event changes.
+    pub(crate) fn hand_on<'a>(&self, customers: &mut [CustomerWrite], changed: impl Fn(usize) -> Option<&'a UserId>) {
+        for (index, span) in &self.0 {
+            let Some(user) = changed(*index) else { continue };
+            if let Ok(place) = customers.binary_search_by(|customer| customer.user_id.cmp(user)) {
+                customers[place].trace = TraceContext::of(span);
+            }
+        }
     }
 
     /// Ends the spans with what became of the valid events, in order.

@@ -201,6 +201,7 @@ pub(crate) fn fold<'a>(
                 deletes_billings: state.customer.deletes_billings,
                 first_billing: state.customer.first_billing,
                 record,
+                trace: None,
             });
         }
     }

@@ -114,6 +114,7 @@ async fn a_consumer_that_lost_its_partition_writes_nothing() {
             before,
             deletes_billings: false,
             first_billing: None,
+            trace: None,
         };
         let unit = Unit {
             position: Some(PositionMove {

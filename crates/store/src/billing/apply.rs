@@ -18,6 +18,7 @@ use billwright_domain::{
     billing::NewBilling,
     user::{NewUser, UserChange},
 };
+use billwright_trace_context::TraceContext;
 use bson::{Bson, RawDocumentBuf, doc};
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
@@ -125,6 +126,8 @@ pub struct CustomerWrite {
     pub first_billing: Option<NewBilling>,
     /// What is remembered from now on.
     pub record: CustomerRecord,
+    /// The trace of the event that changes the customer, where that is not the current one.
+    pub trace: Option<TraceContext>,
 }
 
 /// Everything that one transaction writes.

@@ -139,6 +139,7 @@ mod tests {
             deletes_billings: false,
             first_billing: None,
             record: CustomerRecord::default(),
+            trace: None,
         };
         let unit = Unit {
             customers: vec![customer],

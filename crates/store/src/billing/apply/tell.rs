@@ -71,7 +71,7 @@ impl CustomerEvents {
                 told.extend(own.map(|document| Change {
                     kind: *kind,
                     document,
-                    trace: None,
+                    trace: customer.trace.as_ref(),
                 }));
             }
         }
