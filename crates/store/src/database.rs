@@ -5,7 +5,7 @@ use std::time::Duration;
 use bson::{Document, doc};
 use mongodb::{
     Client, Collection, Database,
-    options::{ClientOptions, ConnectionString, HostInfo},
+    options::{ClientOptions, ConnectionString, HostInfo, WriteConcern},
 };
 
 use crate::StoreError;
@@ -127,4 +127,9 @@ impl Mongo {
     pub(crate) fn collection(&self, name: &str) -> Collection<Document> {
         self.database.collection(name)
     }
+}
+
+/// For writes that nothing depends on: they need not wait until a majority has them on disk, and may be lost with the primary.
+pub(crate) fn primary_only() -> WriteConcern {
+    WriteConcern::nodes(1)
 }

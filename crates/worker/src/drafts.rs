@@ -86,6 +86,15 @@ impl Drafts<'_> {
     }
 }
 
+/// The draft that was made, by the journal, also where nothing else knows of it yet.
+pub(crate) fn made(journal: &impl Journal) -> Option<BillzOrderId> {
+    sale_of(&journal.outcome(CREATE)?)
+}
+
+fn sale_of(outcome: &Document) -> Option<BillzOrderId> {
+    BillzOrderId::parse(outcome.get_str("sale").ok()?).ok()
+}
+
 /// Deletes what a lost answer may have left in Billz, if the journal knows of one. `keep` is the draft that is in use.
 pub(crate) async fn delete_strays(
     journal: &mut impl Journal,
@@ -179,7 +188,7 @@ impl Write for DraftOnce<'_> {
     }
 
     fn recall(&self, outcome: &Document) -> Option<BillzOrderId> {
-        outcome.get_str("sale").ok().and_then(|id| BillzOrderId::parse(id).ok())
+        sale_of(outcome)
     }
 
     async fn send(&self, calls: &BillzCalls) -> Result<BillzOrderId, BillzError> {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use billwright_store::{
+    StoreError,
     billz::{
         leases::{HeldLease, Leases},
         operations::Operations,
@@ -54,6 +55,8 @@ pub(crate) struct Guard {
     length: Duration,
     held: Arc<Mutex<Held>>,
     places: Mutex<Vec<(String, OwnedMutexGuard<()>)>>,
+    /// What is left on leases when they are given back.
+    notes: Mutex<Vec<(String, Document)>>,
     /// Cancelled when something that was held is lost, and when the worker gives the job up.
     lost: CancellationToken,
     _renewal: DropGuard,
@@ -96,6 +99,7 @@ impl Guard {
             length,
             held,
             places: Mutex::default(),
+            notes: Mutex::default(),
             lost,
             _renewal: ended.drop_guard(),
         }
@@ -196,12 +200,16 @@ impl Guard {
         }
     }
 
+    /// Leaves a note on the lease `key` for those who hold it next, once it is given back; lost if the attempt dies
+    /// before. Only for what stays true however much later it is read.
+    pub(crate) fn remember_at_release(&self, key: &str, memory: Document) {
+        self.notes().push((key.to_owned(), memory));
+    }
+
     /// Gives one lease back before the attempt ends, so that others need not wait for the rest of it.
     pub(crate) async fn release_one(&self, key: &str) {
         self.held().leases.retain(|held| held != key);
-        if let Err(error) = self.leases.release(&[key.to_owned()], &self.owner).await {
-            tracing::debug!(%error, "a lease was not given back and runs out by itself");
-        }
+        self.give_back(vec![key.to_owned()]).await;
         self.places
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -211,12 +219,29 @@ impl Guard {
     /// Gives the leases back. The claim on the operation ends with its own outcome.
     pub(crate) async fn release(&self) {
         let leases = std::mem::take(&mut self.held().leases);
-        if !leases.is_empty()
-            && let Err(error) = self.leases.release(&leases, &self.owner).await
-        {
-            tracing::debug!(%error, "leases were not given back and run out by themselves");
-        }
+        self.give_back(leases).await;
         self.places.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    async fn give_back(&self, mut keys: Vec<String>) {
+        let notes: Vec<_> = self.notes().extract_if(.., |(key, _)| keys.contains(key)).collect();
+        for (key, note) in notes {
+            keys.retain(|other| *other != key);
+            self.given_back(self.leases.release_noting(&key, &self.owner, note).await);
+        }
+        if !keys.is_empty() {
+            self.given_back(self.leases.release(&keys, &self.owner).await);
+        }
+    }
+
+    fn given_back(&self, released: Result<(), StoreError>) {
+        if let Err(error) = released {
+            tracing::debug!(%error, owner = self.owner, "leases were not given back and run out by themselves");
+        }
+    }
+
+    fn notes(&self) -> std::sync::MutexGuard<'_, Vec<(String, Document)>> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn held(&self) -> std::sync::MutexGuard<'_, Held> {
@@ -262,7 +287,7 @@ async fn renew(
             } else {
                 leases.renew(&keys, &owner, length).await?
             };
-            Ok::<_, billwright_store::StoreError>((claim, kept))
+            Ok::<_, StoreError>((claim, kept))
         })
         .await;
         match renewed {

@@ -206,13 +206,15 @@ impl Runner {
         let result = if decoded.job.reads_only() {
             let done = caught(decoded.job.run(&mut attempt)).await;
             match done {
-                Ok(done) => self.succeeded(queued, decoded, &done).await.map(|()| done.value),
+                Ok(done) => {
+                    self.succeeded(queued, decoded, &done).await;
+                    Ok(done.value)
+                }
                 Err(error) => Err(error),
             }
         } else {
             self.once(queued, decoded, &guard, attempt, &key).await
         };
-        guard.release().await;
         let record = attempt_record::Record {
             job_id: queued.id(),
             kind: decoded.job.kind(),
@@ -227,7 +229,7 @@ impl Runner {
             calls: &log,
             result: &result,
         };
-        attempt_record::write(&context.attempts, record).await;
+        tokio::join!(guard.release(), attempt_record::write(&context.attempts, record));
         result
     }
 
@@ -255,7 +257,7 @@ impl Runner {
             attempt.journal = Some(journal);
             let done = caught(decoded.job.run(attempt)).await?;
             // Before the ledger says that it is done: a crash in between tells people twice rather than never.
-            self.succeeded(queued, decoded, &done).await?;
+            self.succeeded(queued, decoded, &done).await;
             self.context.reached("operation:told").await;
             Ok(done.value)
         })
@@ -289,7 +291,7 @@ impl Runner {
     }
 
     /// Writes down an operation's success.
-    async fn succeeded(&self, queued: &QueuedJob, decoded: &Decoded, done: &Done) -> Result<(), JobError> {
+    async fn succeeded(&self, queued: &QueuedJob, decoded: &Decoded, done: &Done) {
         let mut description = json!({
             "operation": decoded.job.kind().to_lowercase(),
             "jobId": queued.id(),
@@ -310,11 +312,11 @@ impl Runner {
             correlation_id: Some(decoded.correlation_id.to_string()),
             error_message: None,
         };
-        self.log(&entry).await;
-        if let Some(notice) = &done.notice {
-            self.context.notify.tell(notice).await;
-        }
-        Ok(())
+        tokio::join!(self.log(&entry), async {
+            if let Some(notice) = &done.notice {
+                self.context.notify.tell(notice).await;
+            }
+        });
     }
 
     /// Decides what a failure means for the job, and writes it down.

@@ -10,6 +10,7 @@ use futures_util::TryStreamExt;
 use crate::{
     Mongo, StoreError,
     billz::operations::KEPT,
+    database::primary_only,
     values::{date, moment},
 };
 
@@ -67,7 +68,11 @@ impl JobAttempts {
 
     /// Adds an entry.
     pub async fn add(&self, attempt: &JobAttempt) -> Result<(), StoreError> {
-        self.0.collection("job_attempts").insert_one(document(attempt)).await?;
+        self.0
+            .collection("job_attempts")
+            .insert_one(document(attempt))
+            .write_concern(primary_only())
+            .await?;
         Ok(())
     }
 

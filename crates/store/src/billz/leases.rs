@@ -9,7 +9,7 @@ use std::time::Duration;
 use bson::{Bson, Document, doc};
 use mongodb::options::ReturnDocument;
 
-use crate::{Mongo, StoreError};
+use crate::{Mongo, StoreError, database::primary_only};
 
 /// How long a lease's document outlives its last use, and with it what was remembered there.
 const KEPT: Duration = Duration::from_hours(24);
@@ -98,12 +98,49 @@ impl Leases {
         Ok(written.matched_count == 1)
     }
 
-    /// Gives the leases `keys` back.
+    /// Leaves `memory` on a lease that nobody has held yet, without taking it. Does nothing where somebody has.
+    pub async fn note_unheld(&self, key: &str, memory: Document) -> Result<(), StoreError> {
+        let pipeline = vec![doc! { "$set": {
+            "memory": { "$literal": memory }, "rememberedAt": { "$toLong": "$$NOW" },
+            "expiresAt": { "$add": ["$$NOW", millis(KEPT)] },
+        } }];
+        let noted = self
+            .0
+            .collection("leases")
+            .update_one(doc! { "_id": key, "fence": { "$exists": false } }, pipeline)
+            .upsert(true)
+            .write_concern(primary_only())
+            .await
+            .map_err(StoreError::from);
+        match noted {
+            Ok(_) | Err(StoreError::Duplicate { .. }) => Ok(()),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Gives the leases `keys` back. One whose release is lost runs out by itself.
     pub async fn release(&self, keys: &[String], owner: &str) -> Result<(), StoreError> {
         let change = doc! { "$set": { "until": 0_i64 }, "$unset": { "owner": "" } };
         self.0
             .collection("leases")
             .update_many(doc! { "_id": { "$in": keys }, "owner": owner }, change)
+            .write_concern(primary_only())
+            .await?;
+        Ok(())
+    }
+
+    /// Gives the lease `key` back and leaves `memory` for the next holders, in one.
+    pub async fn release_noting(&self, key: &str, owner: &str, memory: Document) -> Result<(), StoreError> {
+        let pipeline = vec![
+            doc! { "$set": {
+                "until": 0_i64, "memory": { "$literal": memory }, "rememberedAt": { "$toLong": "$$NOW" },
+            } },
+            doc! { "$unset": "owner" },
+        ];
+        self.0
+            .collection("leases")
+            .update_one(doc! { "_id": key, "owner": owner }, pipeline)
+            .write_concern(primary_only())
             .await?;
         Ok(())
     }

@@ -7,7 +7,7 @@ use billwright_domain::{
 };
 use bson::{Bson, Document, doc, oid::ObjectId};
 use chrono::{DateTime, Utc};
-use mongodb::options::ReturnDocument;
+use mongodb::options::{ReturnDocument, UpdateModifications};
 
 use super::bson_of_json;
 use crate::{
@@ -126,7 +126,7 @@ impl Orders {
         self.update(doc! { "_id": object_id(id.as_str()) }, change).await
     }
 
-    /// Writes down that the order is placed in Billz: parked, or paid if `paid` says so.
+    /// Writes down that the order is placed in Billz: parked, or paid if `paid` says so. Of payments the first date stays.
     pub async fn mark_placed(
         &self,
         id: &DocumentId,
@@ -135,14 +135,16 @@ impl Orders {
         paid: bool,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let mut set = doc! { "billzId": sale.as_str(), "billzAmount": money(amount), "updatedAt": date(now) };
+        let mut set = doc! {
+            "billzId": { "$literal": sale.as_str() }, "billzAmount": money(amount), "updatedAt": date(now),
+        };
         if paid {
             set.insert("isPaid", true);
             set.insert("paidAmount", money(amount));
-            set.insert("datePaid", date(now));
+            set.insert("datePaid", first_paid(now));
         }
-        let change = doc! { "$set": set, "$unset": { "billzError": "" } };
-        self.update(doc! { "_id": object_id(id.as_str()) }, change).await
+        let pipeline = vec![doc! { "$set": set }, doc! { "$unset": "billzError" }];
+        self.update(doc! { "_id": object_id(id.as_str()) }, pipeline).await
     }
 
     /// Writes down why the order could not be placed, and that it has no sale.
@@ -154,18 +156,18 @@ impl Orders {
         self.update(doc! { "_id": object_id(id.as_str()) }, change).await
     }
 
-    /// Writes down that the sale was paid, on whichever order it belongs to.
+    /// Writes down that the sale was paid, on whichever order it belongs to. The first date stays.
     pub async fn mark_sale_paid(
         &self,
         sale: &BillzOrderId,
         amount: Money,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let change = doc! { "$set": {
-            "isPaid": true, "paidAmount": money(amount), "billzAmount": money(amount), "datePaid": date(now),
+        let pipeline = vec![doc! { "$set": {
+            "isPaid": true, "paidAmount": money(amount), "billzAmount": money(amount), "datePaid": first_paid(now),
             "updatedAt": date(now),
-        } };
-        self.update(doc! { "billzId": sale.as_str() }, change).await
+        } }];
+        self.update(doc! { "billzId": sale.as_str() }, pipeline).await
     }
 
     /// Writes down that the sale is gone, on whichever order it belonged to.
@@ -174,10 +176,15 @@ impl Orders {
         self.update(doc! { "billzId": sale.as_str() }, change).await
     }
 
-    async fn update(&self, filter: Document, change: Document) -> Result<(), StoreError> {
+    async fn update(&self, filter: Document, change: impl Into<UpdateModifications>) -> Result<(), StoreError> {
         self.0.collection("orders").update_one(filter, change).await?;
         Ok(())
     }
+}
+
+/// When an order was paid, for a pipeline: a job that comes late, or again, does not move the date.
+fn first_paid(now: DateTime<Utc>) -> Document {
+    doc! { "$ifNull": ["$datePaid", date(now)] }
 }
 
 /// The server's code for a place that a geographical index cannot hold.

@@ -98,8 +98,8 @@ impl Operation for AddItem {
         let known = known.filter(|_| !began_earlier);
         let lines = added.lines.or_else(|| known.map(|lines| with_line(lines, &self.line)));
         let memory = lines.map_or_else(Document::new, |lines| doc! { "lines": stored(&lines) });
-        attempt.guard.remember(&lease_key, memory).await;
-        attempt.step(&format!("{} of product {} added", self.line.quantity, self.line.product), 90).await;
+        let line = format!("{} of product {} added", self.line.quantity, self.line.product);
+        tokio::join!(attempt.guard.remember(&lease_key, memory), attempt.step(&line, 90));
         Ok(Done::quietly(Added {
             order_id: &self.order_id,
             product_id: &self.line.product,

@@ -93,12 +93,12 @@ pub(crate) async fn find_or_create(
             return Ok((known, false));
         }
         if let Some(found) = calls.find_client(&client.phone).await.decide()? {
-            guard.remember(&lease_key, doc! { "client": found.as_str() }).await;
+            guard.remember_at_release(&lease_key, doc! { "client": found.as_str() });
             return Ok((found, false));
         }
     }
     let (made, created) = write_once(&write, calls, journal, guard, context).await?;
-    guard.remember(&lease_key, doc! { "client": made.as_str() }).await;
+    guard.remember_at_release(&lease_key, doc! { "client": made.as_str() });
     Ok((made, created))
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Attempt, Defaults, Done, Operation, sale_lease};
 use crate::{
-    drafts::{CREATE, Drafts, STRAYS, clear_strays, delete_strays, left_over},
+    drafts::{CREATE, Drafts, STRAYS, clear_strays, delete_strays, left_over, made},
     job_error::JobError,
     once::LedgerJournal,
     write_once::Journal,
@@ -81,6 +81,9 @@ impl Operation for CreateOrder {
 impl CreateOrder {
     /// Deletes what a lost answer may have left. The reason why the job fails also says if that failed.
     async fn given_up(reason: String, journal: &mut LedgerJournal, drafts: &Drafts<'_>) -> String {
+        if let Some(sale) = made(journal) {
+            return format!("{reason}; the draft {sale} was made, and is left in Billz");
+        }
         if journal.open(CREATE).is_none() && journal.open(STRAYS).is_none() {
             return reason;
         }
@@ -100,8 +103,8 @@ fn shop_id(value: &Value) -> Result<Option<ShopId>, billwright_domain::input::Mi
 
 /// Notes that the draft is empty, which saves the first `ADD_ITEM` a read. Only a courtesy: the draft is made.
 async fn note_empty(attempt: &Attempt<'_>, order: &BillzOrderId) {
-    let lease = sale_lease(order);
-    if attempt.guard.acquire(&lease).await.is_ok() {
-        attempt.guard.remember(&lease, doc! { "lines": Bson::Array(Vec::new()) }).await;
+    let empty = doc! { "lines": Bson::Array(Vec::new()) };
+    if let Err(error) = attempt.context.leases.note_unheld(&sale_lease(order), empty).await {
+        tracing::debug!(%error, "a note for later jobs was not kept");
     }
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     context::Context,
-    drafts::{CREATE, Drafts, delete_strays},
+    drafts::{CREATE, Drafts, delete_strays, made},
     guard::Guard,
     job_error::{Decide, JobError},
     jobs::sale_lease,
@@ -70,7 +70,8 @@ async fn take_back_now(
         // Whether there is a draft at all is not known. Billz may still be making it.
         tokio::time::sleep(context.settle).await;
     }
-    if let Some(sale) = journal.saga.sale() {
+    // An attempt may have ended between the making of the draft and the noting of the sale.
+    if let Some(sale) = journal.saga.sale().or_else(|| made(journal)) {
         guard.acquire(&sale_lease(&sale)).await?;
         // Only a payment that began can have gone through, and only then is a read worth its call.
         let paying = journal.saga.step("pay").is_some();

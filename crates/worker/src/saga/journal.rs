@@ -71,6 +71,25 @@ impl<'a> SagaJournal<'a> {
         }
     }
 
+    /// Notes what came of a step. It is written down with the next step's intent.
+    pub(crate) fn note(&mut self, step: &str, outcome: Document) {
+        let now = self.now();
+        match self.find(step) {
+            Some(known) => {
+                known.done_at = Some(now);
+                known.outcome = outcome;
+            }
+            None => self.saga.steps.push(SagaStep {
+                name: step.to_owned(),
+                intended_at: now,
+                done_at: Some(now),
+                before: Document::new(),
+                outcome,
+            }),
+        }
+        metrics::counter!("billwright_saga_steps_total", "step" => label(step)).increment(1);
+    }
+
     /// The order is placed.
     pub(crate) async fn placed(&mut self) -> Result<(), JobError> {
         self.saga.state = SagaState::Placed;
@@ -163,21 +182,7 @@ impl Journal for SagaJournal<'_> {
     }
 
     async fn settle(&mut self, step: &str, outcome: Document) -> Result<(), JobError> {
-        let now = self.now();
-        match self.find(step) {
-            Some(known) => {
-                known.done_at = Some(now);
-                known.outcome = outcome;
-            }
-            None => self.saga.steps.push(SagaStep {
-                name: step.to_owned(),
-                intended_at: now,
-                done_at: Some(now),
-                before: Document::new(),
-                outcome,
-            }),
-        }
-        metrics::counter!("billwright_saga_steps_total", "step" => label(step)).increment(1);
+        self.note(step, outcome);
         self.save().await
     }
 

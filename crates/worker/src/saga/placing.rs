@@ -192,7 +192,7 @@ async fn client_in_billz(
         }
     };
     if journal.outcome(CLIENT).is_none() {
-        journal.settle(CLIENT, doc! { "client": client.as_str() }).await?;
+        journal.note(CLIENT, doc! { "client": client.as_str() });
     }
     Ok(client)
 }

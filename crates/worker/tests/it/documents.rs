@@ -55,15 +55,20 @@ async fn phone_numbers_and_names_stand_nowhere_but_with_the_client() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_order_says_what_was_paid_whatever_a_later_job_asks_for() {
+async fn an_order_says_what_was_paid_and_when_whatever_a_later_job_asks_for() {
     let world = World::new().await;
     let worker = world.start();
     let client = world.client(998_901_112_233.0, None).await;
     let placed = world.run("PLACE_ORDER", order("1", client)).await.value();
-    for amount in [225, 300] {
-        let payment = json!({"orderId": placed["billzOrderId"], "cardId": "card123", "totalPrice": amount});
-        let paid = world.run("MAKE_PAYMENT", payment).await.value();
-        assert_eq!(paid["alreadyPaid"], amount == 300);
+    let payment = |amount: u32| json!({"orderId": placed["billzOrderId"], "cardId": "card123", "totalPrice": amount});
+    let mut first_paid = None;
+    for (kind, payload, answer, again) in [
+        ("MAKE_PAYMENT", payment(225), "alreadyPaid", false),
+        ("MAKE_PAYMENT", payment(300), "alreadyPaid", true),
+        ("PLACE_ORDER", order("1", client), "alreadyPlaced", true),
+    ] {
+        let done = world.run(kind, payload).await.value();
+        assert_eq!(done[answer], again, "{kind}");
         let document = world
             .collection("orders")
             .find_one(doc! { "orderID": "1" })
@@ -72,6 +77,8 @@ async fn an_order_says_what_was_paid_whatever_a_later_job_asks_for() {
             .unwrap();
         assert_eq!(document.get_i32("paidAmount").unwrap(), 225);
         assert_eq!(document.get_i32("billzAmount").unwrap(), 225);
+        let date = *document.get_datetime("datePaid").unwrap();
+        assert_eq!(date, *first_paid.get_or_insert(date), "{kind} moved the date");
     }
     worker.stop().await;
     world.end().await;

@@ -177,6 +177,35 @@ async fn what_no_job_takes_back_any_more_the_worker_does() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_draft_is_taken_back_although_its_attempt_ended_before_the_sale_was_noted() {
+    let world = World::new().await;
+    let worker = world.start();
+    let sale = world.run("CREATE_ORDER", json!({})).await.value()["orderId"].clone();
+    let (order, past) = (mongodb::bson::oid::ObjectId::new(), mongodb::bson::DateTime::MIN);
+    let made = doc! {
+        "name": "create_draft", "intendedAt": past, "doneAt": past, "before": {}, "outcome": { "sale": sale.as_str() },
+    };
+    let journal = doc! {
+        "_id": order, "fence": 1_i64, "state": "compensating", "operation": "o", "jobId": "1", "correlationId": "c",
+        "comment": "Order 3 - ", "steps": [made], "reason": "MongoDB was away", "createdAt": past, "updatedAt": past,
+    };
+    world.collection("order_sagas").insert_one(journal).await.unwrap();
+    until("the journal says that it is taken back", || async {
+        let cancelled = doc! { "_id": order, "state": "cancelled" };
+        world
+            .collection("order_sagas")
+            .count_documents(cancelled)
+            .await
+            .unwrap()
+            == 1
+    })
+    .await;
+    assert!(world.sandbox.ledger().live_orders().is_empty());
+    worker.stop().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_historical_index_on_positions_does_not_cost_an_order() {
     let world = World::new().await;
     let index = mongodb::IndexModel::builder()

@@ -247,3 +247,17 @@ async fn a_paid_order_is_paid_and_one_with_another_total_is_only_parked() {
     worker.stop().await;
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lines_of_a_new_draft_are_added_without_reading_it() {
+    let world = World::new().await;
+    let worker = world.start();
+    let sale = world.run("CREATE_ORDER", json!({})).await.value()["orderId"].clone();
+    for quantity in [1, 2] {
+        let item = json!({"productId": PRODUCT_ID, "qty": quantity, "orderId": sale});
+        world.run("ADD_ITEM", item).await.value();
+    }
+    assert!(world.sandbox.ledger().calls_named("get_order").is_empty());
+    worker.stop().await;
+    world.end().await;
+}
