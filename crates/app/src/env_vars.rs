@@ -55,7 +55,7 @@ variables! {
     }
     "Alerts" {
         ALERT_OLDEST_JOB_SECONDS = Value "600", "Seconds that the oldest job may wait before the team is told; 0 turns this off, as with the alerts below.";
-        ALERT_NO_WORKER_SECONDS = Value "60", "Seconds for which jobs may wait without a connected worker.";
+        ALERT_NO_WORKER_SECONDS = Value "60", "Seconds for which jobs may wait without a connected worker. A process without the worker looks too where `REDIS_URL` or `REDIS_HOST` is set.";
         ALERT_BREAKER_OPEN_SECONDS = Value "300", "Seconds for which Billz may be away; that it is away is told at once.";
         ALERT_EVENT_LAG = Value "1000", "Events that a partition may be behind while it does not catch up.";
         ALERT_DEAD_LETTERS = Value "1", "Messages that must go to the dead letters within ten minutes.";

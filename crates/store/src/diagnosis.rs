@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bson::{DateTime, doc};
-use futures_util::TryStreamExt;
+use mongodb::IndexModel;
 
-use crate::{Mongo, StoreError, Topology};
+use crate::{Mongo, StoreError, Topology, billz::indexes};
 
 /// A collection that exists for the moment of a trial only.
 const TRIAL: &str = "billwright_check";
@@ -64,21 +64,61 @@ impl Mongo {
         Ok(())
     }
 
-    /// The collections that are there, with how many indexes each has.
-    pub async fn collections(&self) -> Result<Vec<(String, usize)>, StoreError> {
-        let mut found = Vec::new();
-        for name in self.database().list_collection_names().await? {
-            if name.starts_with("system.") {
+    /// Compares the indexes of the collections that are there with those that are wanted. Changes nothing.
+    pub async fn compare_indexes(&self, wanted: &WantedIndexes) -> Result<ComparedIndexes, StoreError> {
+        let mut compared = ComparedIndexes::default();
+        for collection in self.database().list_collection_names().await? {
+            let wanted = wanted.of(&collection);
+            if wanted.is_empty() {
                 continue;
             }
-            let indexes: Vec<_> = match self.collection(&name).list_indexes().await {
-                Ok(cursor) => cursor.try_collect().await?,
-                // A view has none.
-                Err(_) => Vec::new(),
-            };
-            found.push((name, indexes.len()));
+            let existing = indexes::existing(self, &collection).await?;
+            for model in wanted {
+                let problem = match indexes::find_twin(model, &existing) {
+                    Some(twin) => indexes::difference(&collection, model, twin),
+                    None => Some(format!("the index on {} of `{collection}` is missing", model.keys)),
+                };
+                match problem {
+                    Some(problem) => compared.problems.push(problem),
+                    None => compared.in_place += 1,
+                }
+            }
         }
-        found.sort();
-        Ok(found)
+        Ok(compared)
     }
+}
+
+/// The indexes that a database should have.
+#[derive(Debug, Clone)]
+pub struct WantedIndexes(Vec<(&'static str, IndexModel)>);
+
+impl WantedIndexes {
+    fn of(&self, collection: &str) -> Vec<&IndexModel> {
+        let found = self.0.iter().filter(|(of, _)| *of == collection);
+        found.map(|(_, model)| model).collect()
+    }
+
+    /// Those of the order worker.
+    pub fn of_worker() -> Self {
+        Self(indexes::wanted())
+    }
+
+    /// Those of the billing API.
+    pub fn of_api() -> Self {
+        Self(crate::billing::indexes::wanted(false))
+    }
+
+    /// Those of the consumer of customer events alone.
+    pub fn of_events() -> Self {
+        Self(crate::billing::indexes::wanted(true))
+    }
+}
+
+/// What came of comparing indexes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ComparedIndexes {
+    /// How many are there as they should be.
+    pub in_place: usize,
+    /// A sentence for each that is missing, or exists in another shape.
+    pub problems: Vec<String>,
 }

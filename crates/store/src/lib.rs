@@ -15,6 +15,6 @@ pub mod values;
 
 pub use abandoned::end_abandoned_transactions;
 pub use database::{ConnectionFacts, Mongo, MongoSettings, Topology};
-pub use diagnosis::MongoFacts;
+pub use diagnosis::{ComparedIndexes, MongoFacts, WantedIndexes};
 pub use error::StoreError;
 pub use mongodb::bson;

@@ -8,7 +8,7 @@ mod observe;
 mod rules;
 mod tell;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use billwright_connectors::{breaker::Breaker, telegram::Telegram};
 use billwright_domain::{Clock, HealthBoard};
@@ -21,13 +21,16 @@ pub(crate) use self::rules::Alert;
 use self::{observe::Observer, rules::Persistence, tell::Teller};
 use crate::config::AlertsConfig;
 
+/// How long telling people may take at one look. A database that answers nothing must not end the watch.
+const TELLING: Duration = Duration::from_mins(1);
+
 /// What a process that runs can be watched by.
 pub(crate) struct Watched {
     /// The condition of the dependencies.
     pub(crate) health: HealthBoard,
     /// The time.
     pub(crate) clock: Arc<dyn Clock>,
-    /// The queue, where the worker runs.
+    /// The queue, where the worker runs or Redis is named.
     pub(crate) queue: Option<QueueWatch>,
     /// The worker's database, where the worker runs.
     pub(crate) billz: Option<Mongo>,
@@ -59,8 +62,11 @@ pub(crate) async fn watch(config: AlertsConfig, watched: Watched, stop: Cancella
             let observation = observer.look().await;
             let firing = tell::firing(alerts.as_ref()).await;
             let wrong = rules::judge(&observation, &config, &firing);
-            let wrong = persistence.lasting(wrong, &config, clock.now());
-            tell::settle(&wrong, &config, alerts.as_ref(), &teller).await;
+            let wrong = persistence.lasting(wrong, &config, &firing, clock.now());
+            let settled = tokio::time::timeout(TELLING, tell::settle(&wrong, &config, alerts.as_ref(), &teller));
+            if settled.await.is_err() {
+                tracing::warn!("alerts could not be kept and told within a minute; the next look tries again");
+            }
         };
         if stop.run_until_cancelled(round).await.is_none() {
             return;

@@ -1,12 +1,13 @@
 //! One look at everything: sets the gauges, and gathers what the rules want to know.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
 use billwright_connectors::breaker::BreakerState;
 use billwright_domain::Condition;
+use billwright_events::{EventsControl, EventsState, PartitionState};
 use billwright_store::billz::notifications::Notifications;
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -19,11 +20,12 @@ use crate::commands::QUEUE;
 /// The time over which dead letters are counted.
 const WINDOW: TimeDelta = TimeDelta::minutes(10);
 /// How long one look at a dependency may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Looks, and remembers what it needs to see changes.
 pub(super) struct Observer {
     watched: Watched,
+    places: BTreeSet<(String, i32)>,
     lags: BTreeMap<String, u64>,
     dead_letters: VecDeque<(DateTime<Utc>, u64)>,
 }
@@ -32,6 +34,7 @@ impl Observer {
     pub(super) fn new(watched: Watched) -> Self {
         Self {
             watched,
+            places: BTreeSet::new(),
             lags: BTreeMap::new(),
             dead_letters: VecDeque::new(),
         }
@@ -44,54 +47,48 @@ impl Observer {
             // While the one call is tried it is not known to work yet.
             !matches!(breaker.state(), BreakerState::Closed)
         });
-        let now = self.watched.clock.now();
-        let Some(state) = self
-            .watched
-            .events
-            .as_ref()
-            .map(billwright_events::EventsControl::state)
-        else {
-            return Observation {
-                queue,
-                breaker_open,
-                ..Observation::default()
-            };
+        let seen = Observation {
+            queue,
+            breaker_open,
+            ..Observation::default()
         };
-        let named =
-            |partition: &billwright_events::PartitionState| format!("{}/{}", partition.topic, partition.partition);
-        for partition in &state.partitions {
-            let paused = f64::from(u8::from(partition.paused.is_some()));
-            let alarmed = f64::from(u8::from(partition.alarmed));
-            let labels = [
-                ("topic", partition.topic.clone()),
-                ("partition", partition.partition.to_string()),
-            ];
-            metrics::gauge!("billwright_events_paused", &labels).set(paused);
-            metrics::gauge!("billwright_events_bad_messages", &labels).set(alarmed);
+        match self.watched.events.as_ref().map(EventsControl::state) {
+            Some(state) => self.events(&state, seen),
+            None => seen,
         }
+    }
+
+    fn events(&mut self, state: &EventsState, seen: Observation) -> Observation {
+        let named = |partition: &PartitionState| format!("{}/{}", partition.topic, partition.partition);
+        let mut places = BTreeSet::new();
+        for partition in &state.partitions {
+            let place = (partition.topic.clone(), partition.partition);
+            show(&place, partition.paused.is_some(), partition.alarmed);
+            places.insert(place);
+        }
+        // What another process has now is its business.
+        for gone in self.places.difference(&places) {
+            show(gone, false, false);
+        }
+        self.places = places;
         let lags = state.partitions.iter().filter_map(|partition| {
             let lag = u64::try_from(partition.lag?).ok()?;
             Some((named(partition), lag))
         });
         let lags: BTreeMap<String, u64> = lags.collect();
-        let worst = lags.iter().max_by_key(|(_, lag)| **lag);
-        let lag = worst.map(|(partition, lag)| LagObservation {
+        let observed = lags.iter().map(|(partition, lag)| LagObservation {
             partition: partition.clone(),
             lag: *lag,
-            shrinks: self.lags.get(partition).is_some_and(|before| lag < before),
+            stands: self.lags.get(partition).is_some_and(|before| lag >= before),
         });
+        let observed = observed.collect();
         self.lags = lags;
+        let alarmed = state.partitions.iter().filter(|partition| partition.alarmed);
         Observation {
-            queue,
-            breaker_open,
-            lag,
-            dead_letters: Some(self.dead_letters_lately(state.dead_letters, now)),
-            bad: state
-                .partitions
-                .iter()
-                .filter(|partition| partition.alarmed)
-                .map(named)
-                .collect(),
+            lags: observed,
+            dead_letters: Some(self.dead_letters_lately(state.dead_letters, self.watched.clock.now())),
+            bad: alarmed.map(named).collect(),
+            ..seen
         }
     }
 
@@ -126,7 +123,8 @@ impl Observer {
         }
         Some(QueueObservation {
             waiting: sight.waiting(),
-            oldest,
+            // Processes with the worker tell of it once between them; those without know only whether there is one.
+            oldest: oldest.filter(|_| self.watched.billz.is_some()),
             workers: sight.workers,
         })
     }
@@ -158,6 +156,13 @@ impl Observer {
             metrics::gauge!("billwright_dependency_condition", "dependency" => dependency).set(condition);
         }
     }
+}
+
+/// Shows how a partition fares.
+fn show((topic, partition): &(String, i32), paused: bool, alarmed: bool) {
+    let labels = [("topic", topic.clone()), ("partition", partition.to_string())];
+    metrics::gauge!("billwright_events_paused", &labels).set(f64::from(u8::from(paused)));
+    metrics::gauge!("billwright_events_bad_messages", &labels).set(f64::from(u8::from(alarmed)));
 }
 
 #[expect(

@@ -71,7 +71,9 @@ impl Alert {
         match self {
             Self::NoWorker => config.no_worker.unwrap_or_default(),
             Self::BreakerOpen => config.breaker_open.unwrap_or_default(),
-            Self::OldestJob | Self::EventLag | Self::DeadLetters | Self::BadMessages => Duration::ZERO,
+            // A burst grows at one look and shrinks at the next.
+            Self::EventLag => config.interval,
+            Self::OldestJob | Self::DeadLetters | Self::BadMessages => Duration::ZERO,
         }
     }
 }
@@ -84,8 +86,8 @@ pub(crate) struct Observation {
     pub(crate) queue: Option<QueueObservation>,
     /// Whether the breaker before Billz is open.
     pub(crate) breaker_open: Option<bool>,
-    /// The partition that is furthest behind.
-    pub(crate) lag: Option<LagObservation>,
+    /// How far behind the partitions of this process are.
+    pub(crate) lags: Vec<LagObservation>,
     /// How many messages went to the dead letters within the last ten minutes.
     pub(crate) dead_letters: Option<u64>,
     /// The partitions with too many bad messages.
@@ -97,21 +99,21 @@ pub(crate) struct Observation {
 pub(crate) struct QueueObservation {
     /// How many jobs could run.
     pub(crate) waiting: u64,
-    /// How long the oldest of them has waited.
+    /// How long the oldest of them has waited, where the worker runs.
     pub(crate) oldest: Option<Duration>,
     /// How many workers are connected.
     pub(crate) workers: Option<u64>,
 }
 
-/// What was seen of the partition that is furthest behind.
+/// How far behind a partition is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LagObservation {
     /// Which one.
     pub(crate) partition: String,
     /// How many events it is behind.
     pub(crate) lag: u64,
-    /// Whether it caught up since the last looks.
-    pub(crate) shrinks: bool,
+    /// Whether it is known not to have caught up since the look before.
+    pub(crate) stands: bool,
 }
 
 /// What is wrong, each with a sentence. What fires already ends at half the limit only, so that it does not flicker.
@@ -142,9 +144,11 @@ pub(crate) fn judge(seen: &Observation, config: &AlertsConfig, firing: &BTreeSet
             "Billz cannot be reached; jobs wait in the queue and go on by themselves.".to_owned(),
         );
     }
-    if let (Some(most), Some(lag)) = (config.event_lag, &seen.lag) {
+    if let Some(most) = config.event_lag {
         let is_firing = firing.contains(&Alert::EventLag);
-        if lag.lag > limit(Alert::EventLag, most) && (is_firing || !lag.shrinks) {
+        let behind = seen.lags.iter().filter(|lag| lag.stands || is_firing);
+        let furthest = behind.max_by_key(|lag| lag.lag);
+        if let Some(lag) = furthest.filter(|lag| lag.lag > limit(Alert::EventLag, most)) {
             wrong.insert(
                 Alert::EventLag,
                 format!("Partition {} is {} events behind.", lag.partition, lag.lag),
@@ -170,11 +174,12 @@ pub(crate) fn judge(seen: &Observation, config: &AlertsConfig, firing: &BTreeSet
 pub(crate) struct Persistence(BTreeMap<Alert, DateTime<Utc>>);
 
 impl Persistence {
-    /// What of `wrong` has lasted long enough.
+    /// What of `wrong` has lasted long enough. What fires already has, even where this process began to look just now.
     pub(crate) fn lasting(
         &mut self,
         wrong: BTreeMap<Alert, String>,
         config: &AlertsConfig,
+        firing: &BTreeSet<Alert>,
         now: DateTime<Utc>,
     ) -> BTreeMap<Alert, String> {
         self.0.retain(|alert, _| wrong.contains_key(alert));
@@ -183,7 +188,7 @@ impl Persistence {
         }
         let lasts = |alert: &Alert| {
             let since = self.0.get(alert).copied().unwrap_or(now);
-            (now - since).to_std().unwrap_or_default() >= alert.patience(config)
+            firing.contains(alert) || (now - since).to_std().unwrap_or_default() >= alert.patience(config)
         };
         wrong.into_iter().filter(|(alert, _)| lasts(alert)).collect()
     }
@@ -227,16 +232,20 @@ mod tests {
         }
     }
 
-    fn lag(lag: u64, shrinks: bool) -> Observation {
-        let partition = "customers/0".to_owned();
+    fn lags(lags: &[(u64, bool)]) -> Observation {
+        let lags = lags.iter().enumerate().map(|(number, (lag, stands))| LagObservation {
+            partition: format!("customers/{number}"),
+            lag: *lag,
+            stands: *stands,
+        });
         Observation {
-            lag: Some(LagObservation {
-                partition,
-                lag,
-                shrinks,
-            }),
+            lags: lags.collect(),
             ..Observation::default()
         }
+    }
+
+    fn lag(lag: u64, stands: bool) -> Observation {
+        lags(&[(lag, stands)])
     }
 
     #[test]
@@ -271,11 +280,19 @@ mod tests {
     #[test]
     fn a_lag_that_shrinks_does_not_fire_but_does_not_end_it_either() {
         let limit = config().event_lag.unwrap();
-        assert_eq!(alerts(&lag(limit + 1, false), &[]), [Alert::EventLag]);
-        assert!(alerts(&lag(limit + 1, true), &[]).is_empty());
-        assert!(alerts(&lag(limit, false), &[]).is_empty());
-        assert_eq!(alerts(&lag(limit + 1, true), &[Alert::EventLag]), [Alert::EventLag]);
-        assert!(alerts(&lag(limit / 2, true), &[Alert::EventLag]).is_empty());
+        assert_eq!(alerts(&lag(limit + 1, true), &[]), [Alert::EventLag]);
+        assert!(alerts(&lag(limit + 1, false), &[]).is_empty());
+        assert!(alerts(&lag(limit, true), &[]).is_empty());
+        assert_eq!(alerts(&lag(limit + 1, false), &[Alert::EventLag]), [Alert::EventLag]);
+        assert!(alerts(&lag(limit / 2, false), &[Alert::EventLag]).is_empty());
+    }
+
+    #[test]
+    fn a_partition_that_stands_is_seen_beside_one_that_catches_up_from_further_behind() {
+        let limit = config().event_lag.unwrap();
+        let seen = lags(&[(limit * 9, false), (limit + 1, true)]);
+        let wrong = judge(&seen, &config(), &BTreeSet::new());
+        assert!(wrong[&Alert::EventLag].contains("customers/1"), "{wrong:?}");
     }
 
     #[test]
@@ -311,11 +328,17 @@ mod tests {
         let after = |seconds| begin + TimeDelta::seconds(seconds);
         let patience = i64::try_from(config.no_worker.unwrap().as_secs()).unwrap();
         let mut persistence = Persistence::default();
-        let mut told = |wrong, at| -> Vec<Alert> { persistence.lasting(wrong, &config, at).into_keys().collect() };
+        let nothing = BTreeSet::new();
+        let mut told =
+            |wrong, at| -> Vec<Alert> { persistence.lasting(wrong, &config, &nothing, at).into_keys().collect() };
         assert_eq!(told(wrong(), begin), [Alert::OldestJob]);
         assert_eq!(told(wrong(), after(patience)), [Alert::OldestJob, Alert::NoWorker]);
         assert!(told(BTreeMap::new(), after(patience + 1)).is_empty());
         assert_eq!(told(wrong(), after(patience + 2)), [Alert::OldestJob]);
+        // A process that was restarted goes on with what fires.
+        let firing = BTreeSet::from([Alert::NoWorker]);
+        let goes_on = Persistence::default().lasting(wrong(), &config, &firing, begin);
+        assert!(goes_on.contains_key(&Alert::NoWorker));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use billwright_store::{
     billz::notifications::{NewNotification, Notifications},
 };
 
-use super::{Alert, rules::spoken};
+use super::{Alert, observe::PATIENCE, rules::spoken};
 use crate::config::AlertsConfig;
 
 /// How people are told.
@@ -39,9 +39,9 @@ pub(super) async fn firing(alerts: Option<&Alerts>) -> BTreeSet<Alert> {
     let Some(alerts) = alerts else {
         return BTreeSet::new();
     };
-    match alerts.firing().await {
-        Ok(firing) => firing.iter().filter_map(|alert| Alert::named(&alert.name)).collect(),
-        Err(_) => BTreeSet::new(),
+    match tokio::time::timeout(PATIENCE, alerts.firing()).await {
+        Ok(Ok(firing)) => firing.iter().filter_map(|alert| Alert::named(&alert.name)).collect(),
+        Ok(Err(_)) | Err(_) => BTreeSet::new(),
     }
 }
 

@@ -18,10 +18,7 @@ use std::{
     process::ExitCode,
 };
 
-use billwright_worker::{
-    RedisSettings,
-    admin::{QueueAddress, QueueAdmin},
-};
+use billwright_worker::admin::QueueAdmin;
 
 use crate::{
     config::{ConfigProblems, Reader, RedisConfig, Source},
@@ -92,12 +89,7 @@ async fn queue(source: &Source) -> anyhow::Result<QueueAdmin> {
     let (Some(redis), Some(prefix)) = (redis, prefix) else {
         return Err(ConfigProblems(Vec::new()).into());
     };
-    let address = QueueAddress {
-        redis: RedisSettings { url: redis.url },
-        queue: QUEUE.to_owned(),
-        prefix,
-    };
-    Ok(QueueAdmin::connect(&address).await?)
+    Ok(QueueAdmin::connect(&redis.queue(prefix)).await?)
 }
 
 /// Tells a person what went wrong, on standard error.

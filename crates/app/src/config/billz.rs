@@ -3,6 +3,7 @@
 use billwright_connectors::budget::RateLimit;
 use billwright_domain::{CashboxId, ShopId};
 use billwright_store::MongoSettings;
+use billwright_worker::admin::QueueAddress;
 use chrono_tz::Tz;
 use secrecy::SecretString;
 use url::Url;
@@ -61,6 +62,11 @@ pub(crate) struct TelegramConfig {
 }
 
 impl WorkerConfig {
+    /// Where its queue is.
+    pub(crate) fn queue(&self) -> QueueAddress {
+        self.redis.queue(self.prefix.clone())
+    }
+
     /// Reads all of it; `mongo` was read before.
     pub(crate) fn read(reader: &mut Reader<'_>, mongo: Option<MongoSettings>) -> Option<Self> {
         let redis = RedisConfig::read(reader);

@@ -16,6 +16,8 @@ mod traces;
 use std::fmt;
 
 use billwright_dashboard::DashboardSettings;
+use billwright_store::MongoSettings;
+use billwright_worker::admin::QueueAddress;
 
 pub(crate) use self::{
     alerts::AlertsConfig,
@@ -30,7 +32,7 @@ pub(crate) use self::{
     traces::{Sampler, TracesConfig},
 };
 use crate::{
-    env_vars::{LOG_LEVEL, Variable},
+    env_vars::{BULLMQ_PREFIX, LOG_LEVEL, REDIS_HOST, REDIS_URL, Variable},
     telemetry,
 };
 
@@ -92,6 +94,9 @@ pub(crate) struct RunConfig {
     pub(crate) alerts: AlertsConfig,
     /// Where the team is told, whatever the roles.
     pub(crate) telegram: Option<TelegramConfig>,
+    /// The queue that is looked at: the worker's, or the one that is named where the worker runs elsewhere, since nobody
+    /// else is left to say that no worker is.
+    pub(crate) queue: Option<QueueAddress>,
     /// The order worker, if it runs.
     pub(crate) worker: Option<WorkerConfig>,
     /// The API, if it runs.
@@ -127,6 +132,15 @@ impl RunConfig {
             .runs(Role::Events)
             .then(|| EventsConfig::read(&mut reader, databases.billing.clone()));
         let dashboard = dashboard::read(&mut reader);
+        let queue = if roles.runs(Role::Worker) {
+            worker.as_ref().and_then(Option::as_ref).map(WorkerConfig::queue)
+        } else if source.any_set(&[&REDIS_URL, &REDIS_HOST]) {
+            let redis = RedisConfig::read(&mut reader);
+            let prefix = reader.text(&BULLMQ_PREFIX);
+            redis.zip(prefix).map(|(redis, prefix)| redis.queue(prefix))
+        } else {
+            None
+        };
         reader.finish()?;
         let (Some(alerts), Some(telegram)) = (alerts, telegram) else {
             return Err(ConfigProblems(vec![]));
@@ -142,10 +156,23 @@ impl RunConfig {
             dashboard,
             alerts,
             telegram,
+            queue,
             worker,
             api,
             events,
         })
+    }
+
+    /// The billing database, if the API or the consumer of events runs.
+    pub(crate) fn billing_mongo(&self) -> Option<&MongoSettings> {
+        let api = self.api.as_ref().map(|api| &api.mongo);
+        api.or(self.events.as_ref().map(|events| &events.mongo))
+    }
+
+    /// The database in which alerts are kept: the worker's where it runs, else the billing database.
+    pub(crate) fn alerts_mongo(&self) -> Option<&MongoSettings> {
+        let worker = self.worker.as_ref().map(|worker| &worker.mongo);
+        worker.or(self.billing_mongo())
     }
 }
 

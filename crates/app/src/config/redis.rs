@@ -1,10 +1,14 @@
 //! How to reach Redis.
 
+use billwright_worker::{RedisSettings, admin::QueueAddress};
 use secrecy::SecretString;
 use url::Url;
 
 use super::Reader;
-use crate::env_vars::{REDIS_DB, REDIS_HOST, REDIS_PASSWORD, REDIS_PORT, REDIS_TLS, REDIS_URL, REDIS_USERNAME};
+use crate::{
+    commands::QUEUE,
+    env_vars::{REDIS_DB, REDIS_HOST, REDIS_PASSWORD, REDIS_PORT, REDIS_TLS, REDIS_URL, REDIS_USERNAME},
+};
 
 /// How to reach Redis.
 #[derive(Debug, Clone)]
@@ -14,6 +18,15 @@ pub(crate) struct RedisConfig {
 }
 
 impl RedisConfig {
+    /// Where the queue is whose keys begin with `prefix`.
+    pub(crate) fn queue(&self, prefix: String) -> QueueAddress {
+        QueueAddress {
+            redis: RedisSettings { url: self.url.clone() },
+            queue: QUEUE.to_owned(),
+            prefix,
+        }
+    }
+
     /// Reads `REDIS_URL`, or else makes the address from the single variables.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
         if reader.source.get(&REDIS_URL).is_some() {

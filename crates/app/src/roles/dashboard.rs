@@ -7,18 +7,17 @@ use billwright_dashboard::{
     Dashboard, DashboardSettings, EffectiveSetting, LogLevel, Process, QueueSource, SampleRecorder, Sources,
 };
 use billwright_domain::{Clock, HealthBoard};
-use billwright_store::{Mongo, MongoSettings};
-use billwright_worker::{RedisSettings, admin::QueueAddress};
-
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
-use super::{Running, worker::PreparedWorker};
+use super::{Running, pool, worker::PreparedWorker};
 use crate::{
-    commands::QUEUE,
     config::{RunConfig, Source},
     telemetry::LogControl,
 };
+
+/// How many connections to each database serve the pages.
+const CONNECTIONS: u32 = 8;
 
 /// What the pages read, gathered before the roles take their configuration.
 pub(crate) async fn sources(
@@ -29,24 +28,11 @@ pub(crate) async fn sources(
     health: HealthBoard,
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<Sources> {
-    let billing = config
-        .api
-        .as_ref()
-        .map(|api| &api.mongo)
-        .or(config.events.as_ref().map(|events| &events.mongo));
     let billz = config.worker.as_ref();
     Ok(Sources {
-        queue: billz.map(|worker| {
-            QueueSource::new(QueueAddress {
-                redis: RedisSettings {
-                    url: worker.redis.url.clone(),
-                },
-                queue: QUEUE.to_owned(),
-                prefix: worker.prefix.clone(),
-            })
-        }),
-        billz_database: open(billz.map(|worker| &worker.mongo)).await?,
-        billing_database: open(billing).await?,
+        queue: billz.map(|worker| QueueSource::new(worker.queue())),
+        billz_database: pool(billz.map(|worker| &worker.mongo), CONNECTIONS).await?,
+        billing_database: pool(config.billing_mongo(), CONNECTIONS).await?,
         events: config.events.as_ref().map(|events| events.settings.clone()),
         consumer: Arc::default(),
         publishes_changes: config.api.as_ref().is_some_and(|api| api.publishes)
@@ -64,20 +50,8 @@ pub(crate) async fn sources(
         },
         settings: settings(source),
         log_level: Some(Arc::new(logs)),
-        clock,
+        ..Sources::none(clock)
     })
-}
-
-/// A pool of their own: pages must not stand in line with jobs and requests.
-async fn open(settings: Option<&MongoSettings>) -> anyhow::Result<Option<Mongo>> {
-    let Some(settings) = settings else {
-        return Ok(None);
-    };
-    let settings = MongoSettings {
-        max_pool_size: 8,
-        ..settings.clone()
-    };
-    Ok(Some(Mongo::open(&settings).await?))
 }
 
 /// The pages, and what this process tells those of all processes.
@@ -92,6 +66,10 @@ pub(crate) fn start(
             "the dashboard is open to this machine alone; set `DASHBOARD_USERS` to let people in from elsewhere"
         );
     }
+    let sources = Sources {
+        stop: stop.clone(),
+        ..sources
+    };
     let report = tokio::spawn(billwright_dashboard::report(sources.clone(), samples, stop));
     let running = Box::pin(async move {
         // A panic was reported where it happened.

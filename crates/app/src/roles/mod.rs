@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use billwright_domain::{Clock, HealthBoard};
 use billwright_store::{Mongo, MongoSettings};
-use billwright_worker::{QueueWatch, RedisSettings, admin::QueueAddress};
+use billwright_worker::QueueWatch;
 use futures_util::future::BoxFuture;
 
 use self::worker::PreparedWorker;
-use crate::{alerts::Watched, commands::QUEUE, config::RunConfig};
+use crate::{alerts::Watched, config::RunConfig};
 
 /// A role that runs; done once it has stopped after the stop of the process.
 pub(crate) type Running = BoxFuture<'static, ()>;
@@ -25,42 +25,32 @@ pub(crate) async fn watched(
     health: HealthBoard,
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<Watched> {
-    let billing = config
-        .api
-        .as_ref()
-        .map(|api| &api.mongo)
-        .or(config.events.as_ref().map(|events| &events.mongo));
-    let queue = config.worker.as_ref().map(|worker| QueueAddress {
-        redis: RedisSettings {
-            url: worker.redis.url.clone(),
-        },
-        queue: QUEUE.to_owned(),
-        prefix: worker.prefix.clone(),
-    });
     let telegram = match worker {
-        Some(worker) => worker.alerts_telegram(),
+        Some(worker) => worker.telegram(),
         None => config.telegram.clone().map(worker::telegram).transpose()?,
     };
     Ok(Watched {
         health,
         clock,
-        queue: queue
-            .map(|queue| QueueWatch::new(&queue))
+        queue: config
+            .queue
+            .as_ref()
+            .map(QueueWatch::new)
             .transpose()
             .map_err(anyhow::Error::msg)?,
-        billz: pool(config.worker.as_ref().map(|worker| &worker.mongo)).await?,
-        billing: pool(billing).await?,
+        billz: pool(config.worker.as_ref().map(|worker| &worker.mongo), 2).await?,
+        billing: pool(config.billing_mongo(), 2).await?,
         breaker: worker.map(PreparedWorker::breaker),
         events: None,
         telegram,
     })
 }
 
-/// A small pool of their own for those who look: they must not stand in line with jobs and requests.
-async fn pool(settings: Option<&MongoSettings>) -> anyhow::Result<Option<Mongo>> {
+/// A pool of their own, of `size` connections, for those who look: they must not stand in line with jobs and requests.
+async fn pool(settings: Option<&MongoSettings>, size: u32) -> anyhow::Result<Option<Mongo>> {
     let Some(settings) = settings else { return Ok(None) };
     let settings = MongoSettings {
-        max_pool_size: 2,
+        max_pool_size: size,
         ..settings.clone()
     };
     Ok(Some(Mongo::open(&settings).await?))

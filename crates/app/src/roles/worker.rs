@@ -82,17 +82,12 @@ impl PreparedWorker {
         self.billz.breaker().clone()
     }
 
-    /// The way to Telegram, if there is one.
-    pub(crate) fn alerts_telegram(&self) -> Option<Telegram> {
-        self.telegram.clone()
-    }
-
     /// The Billz client, for the operations pages.
     pub(crate) fn billz(&self) -> Billz {
         self.billz.clone()
     }
 
-    /// Telegram, for the operations pages.
+    /// Telegram, for alerts and the operations pages.
     pub(crate) fn telegram(&self) -> Option<Telegram> {
         self.telegram.clone()
     }

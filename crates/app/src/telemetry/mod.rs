@@ -4,7 +4,7 @@ mod log_control;
 pub(crate) mod metric_list;
 mod traces;
 
-use std::io::IsTerminal as _;
+use std::{io::IsTerminal as _, time::Duration};
 
 use billwright_dashboard::SampleRecorder;
 use billwright_domain::SystemClock;
@@ -30,6 +30,9 @@ const SECONDS: [f64; 14] = [
 
 /// Upper bounds of the buckets of batches, in messages.
 const SIZES: [f64; 8] = [1.0, 5.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0];
+
+/// How often what histograms were given is added up.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// The logs and traces of the process.
 pub(crate) struct Telemetry {
@@ -115,18 +118,26 @@ impl Metrics {
     /// All of them in Prometheus's text form.
     pub(crate) fn render(&self) -> String {
         self.process.collect();
-        self.handle.run_upkeep();
         self.handle.render()
     }
 }
 
-/// Starts collecting metrics, and what of them the dashboard charts.
+/// Starts collecting metrics, and what of them the dashboard charts. Must be called within the asynchronous runtime.
 pub(crate) fn start_metrics() -> anyhow::Result<(Metrics, SampleRecorder)> {
     let prometheus = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
         .set_buckets_for_metric(Matcher::Full("billwright_events_batch_size".to_owned()), &SIZES)?
         .build_recorder();
     let handle = prometheus.handle();
+    let upkeep = handle.clone();
+    tokio::spawn(async move {
+        // Where nobody asks for the metrics, what histograms were given would pile up.
+        let mut every = tokio::time::interval(UPKEEP);
+        loop {
+            every.tick().await;
+            upkeep.run_upkeep();
+        }
+    });
     let samples = SampleRecorder::default();
     let both = FanoutBuilder::default()
         .add_recorder(prometheus)

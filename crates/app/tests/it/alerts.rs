@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use billwright_sandbox::{Fault, ORDER_ID};
 use billwright_store::{Mongo, MongoSettings, alerts::Alerts};
+use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::world::{World, until};
@@ -113,6 +114,62 @@ async fn a_breaker_that_stays_open_is_told() {
     })
     .await;
     process.stop().await;
+    world.end().await;
+}
+
+/// Waits until the group was told.
+async fn told(world: &World, text: &str) {
+    until(text, async || (count(world, text) > 0).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_is_left_tells_that_no_worker_is_and_when_one_is_again() {
+    let mut world = World::new().await;
+    world.set("ALERT_INTERVAL_SECONDS", "1");
+    world.set("ALERT_OVER_AFTER_SECONDS", "2");
+    world.set("ALERT_NO_WORKER_SECONDS", "1");
+    world.set("ALERT_OLDEST_JOB_SECONDS", "1");
+    world.add("GET_ORDER", json!({ "orderId": ORDER_ID }), None).await;
+    let left = world.start(&["--roles", "events"]).await;
+    told(&world, "🚨 No worker takes jobs").await;
+    let worker = world.start(&["--roles", "worker"]).await;
+    told(&world, "Over: No worker takes jobs").await;
+    worker.stop().await;
+    left.stop().await;
+    assert_eq!(count(&world, "🚨 No worker takes jobs"), 1, "{:?}", world.told());
+    assert_eq!(count(&world, "Over: No worker takes jobs"), 1, "{:?}", world.told());
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_pile_up_and_a_producer_that_writes_rubbish_are_told_once_and_once_more_when_it_is_over() {
+    let mut world = World::new().await;
+    world.set("ALERT_INTERVAL_SECONDS", "1");
+    world.set("ALERT_OVER_AFTER_SECONDS", "2");
+    world.set("ALERT_EVENT_LAG", "100");
+    world.set("ALERT_DEAD_LETTERS", "0");
+    world.refuse_dead_letters().await;
+    let good = r#"{"type":"Customer.Created","payload":{"userId":"u1"}}"#;
+    let process = world.start(&["--roles", "api,events"]).await;
+    world.publish(good, &[]).await;
+    until("the first event to be applied", async || {
+        (process.get("api/users/u1", &[]).await.0 == 200).then_some(())
+    })
+    .await;
+    // A fifth of as many messages as it takes to judge. The first one stops the partition, since it can go nowhere.
+    join_all((0..500).map(|number| world.publish(if number % 5 == 0 { "no json" } else { good }, &[]))).await;
+    told(&world, "🚨 Events pile up").await;
+    assert_eq!(count(&world, "Too many messages are bad"), 0);
+    world.take_dead_letters().await;
+    told(&world, "Over: Events pile up").await;
+    told(&world, "🚨 Too many messages are bad").await;
+    join_all((0..500).map(|_| world.publish(good, &[]))).await;
+    told(&world, "Over: Too many messages are bad").await;
+    process.stop().await;
+    for alert in ["Events pile up", "Too many messages are bad"] {
+        assert_eq!(count(&world, &format!("🚨 {alert}")), 1, "{:?}", world.told());
+        assert_eq!(count(&world, &format!("Over: {alert}")), 1, "{:?}", world.told());
+    }
     world.end().await;
 }
 

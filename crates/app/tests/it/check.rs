@@ -92,7 +92,7 @@ async fn every_failure_says_what_to_do_and_shows_no_secret() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn status_shows_what_waits_and_that_nobody_takes_it() {
+async fn status_shows_what_waits_and_check_what_is_in_place() {
     let mut world = World::new().await;
     world.publish("no json", &[]).await;
     world.add("GET_ORDER", json!({ "orderId": ORDER_ID }), None).await;
@@ -123,5 +123,31 @@ async fn status_shows_what_waits_and_that_nobody_takes_it() {
     let (_, table, _) = world.command(&["check"]).await;
     assert!(table.contains("runs there already"), "{table}");
     process.stop().await;
+    for (database, variable, collection, keys) in [
+        ("MongoDB of the worker", "BILLZ_MONGODB_URI", "orders", "billzId"),
+        (
+            "MongoDB of the billing service",
+            "BILLING_MONGODB_URI",
+            "billings",
+            "billingId",
+        ),
+    ] {
+        let check = format!("{database}: indexes");
+        let (_, answer, _) = world.command(&["check", "--json"]).await;
+        let found = finding(&serde_json::from_str(&answer).unwrap(), &check).clone();
+        assert_eq!(found["result"], "ok", "{found}");
+        let client = mongodb::Client::with_uri_str(&world.environment[variable])
+            .await
+            .unwrap();
+        let collection = client
+            .default_database()
+            .unwrap()
+            .collection::<mongodb::bson::Document>(collection);
+        collection.drop_index(format!("{keys}_1")).await.unwrap();
+        let (_, answer, _) = world.command(&["check", "--json"]).await;
+        let found = finding(&serde_json::from_str(&answer).unwrap(), &check).clone();
+        assert_eq!(found["result"], "warning", "{found}");
+        assert!(found["found"].as_str().unwrap().contains(keys), "{found}");
+    }
     world.end().await;
 }

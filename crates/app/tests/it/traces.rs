@@ -10,6 +10,7 @@ use opentelemetry_proto::tonic::{
     trace::v1::{Span, span::SpanKind},
 };
 use prost::Message as _;
+use rdkafka::{Message as _, message::Headers as _};
 use serde_json::json;
 
 use crate::world::{World, until};
@@ -76,7 +77,9 @@ async fn one_trace_leads_from_the_producer_through_jobs_events_and_requests() {
     world.set("OTEL_SERVICE_NAME", "shop");
     // Only the stop may bring the spans out.
     world.set("OTEL_BSP_SCHEDULE_DELAY", "600000");
-    world.set("KAFKA_EVENTS_TOPIC", format!("{}-out", world.topic));
+    let out = format!("{}-out", world.topic);
+    world.create_topic(&out, None).await;
+    world.set("KAFKA_EVENTS_TOPIC", &out);
     let job = world
         .add("GET_ORDER", json!({ "orderId": ORDER_ID }), Some(&traceparent()))
         .await;
@@ -100,6 +103,7 @@ async fn one_trace_leads_from_the_producer_through_jobs_events_and_requests() {
         (process.get("api/users/u1", &headers).await.0 == 200).then_some(())
     })
     .await;
+    let published = world.first_of(&out).await;
     assert!(collector.spans().is_empty(), "spans came before the process stopped");
     let log = process.stop().await;
 
@@ -120,6 +124,15 @@ async fn one_trace_leads_from_the_producer_through_jobs_events_and_requests() {
         hex::encode(&named(&spans, "GET /api/users/{id}").parent_span_id),
         PRODUCER
     );
+
+    // What is published goes on with the trace of the event that changed something.
+    let headers = published.headers().unwrap();
+    let parent = headers.iter().find(|header| header.key == "traceparent").unwrap();
+    let parent = std::str::from_utf8(parent.value.unwrap()).unwrap();
+    let publish = named(&spans, "publish User.Created");
+    assert_eq!(parent, format!("00-{TRACE}-{}-01", hex::encode(&publish.span_id)));
+    assert!(lies_below(publish, named(&spans, "event.customer.created"), &spans));
+    assert_eq!(publish.kind, SpanKind::Producer as i32);
 
     for (headers, request) in collector.0.lock().unwrap().iter() {
         assert_eq!(headers["x-key"], "geheim");

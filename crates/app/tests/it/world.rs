@@ -15,10 +15,11 @@ use billwright_worker::{
     admin::{EnqueueOptions, QueueAddress, QueueAdmin},
 };
 use rdkafka::{
-    ClientConfig,
-    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    ClientConfig, Offset, TopicPartitionList,
+    admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication},
     client::DefaultClientContext,
-    message::{Header, OwnedHeaders},
+    consumer::{BaseConsumer, Consumer as _},
+    message::{Header, OwnedHeaders, OwnedMessage},
     producer::{FutureProducer, FutureRecord},
 };
 use serde_json::{Value, json};
@@ -58,6 +59,8 @@ pub(crate) struct World {
     pub(crate) sandbox: Sandbox,
     pub(crate) environment: BTreeMap<&'static str, String>,
     pub(crate) topic: String,
+    kafka: ClientConfig,
+    admin: AdminClient<DefaultClientContext>,
     producer: FutureProducer,
     folder: tempfile::TempDir,
 }
@@ -105,7 +108,9 @@ impl World {
             sandbox,
             environment,
             topic,
+            admin,
             producer: kafka.create().unwrap(),
+            kafka,
             folder: tempfile::tempdir().unwrap(),
         }
     }
@@ -231,6 +236,50 @@ impl World {
         .await;
     }
 
+    /// Makes a topic of one partition, with a property.
+    pub(crate) async fn create_topic(&self, name: &str, property: Option<(&str, &str)>) {
+        let mut new = NewTopic::new(name, 1, TopicReplication::Fixed(1));
+        if let Some((name, value)) = property {
+            new = new.set(name, value);
+        }
+        let made = self.admin.create_topics([&new], &AdminOptions::new()).await.unwrap();
+        assert!(made.iter().all(Result::is_ok), "{made:?}");
+    }
+
+    /// Makes the topic of the dead letters so small that it takes nothing until [`Self::take_dead_letters`].
+    pub(crate) async fn refuse_dead_letters(&self) {
+        let name = format!("{}.dlq", self.topic);
+        self.create_topic(&name, Some(("max.message.bytes", "10"))).await;
+    }
+
+    /// Lets the dead letters be written.
+    pub(crate) async fn take_dead_letters(&self) {
+        let name = format!("{}.dlq", self.topic);
+        let change = AlterConfig::new(ResourceSpecifier::Topic(&name)).set("max.message.bytes", "1000000");
+        let changed = self.admin.alter_configs([&change], &AdminOptions::new()).await.unwrap();
+        assert!(changed.iter().all(Result::is_ok), "{changed:?}");
+    }
+
+    /// The first message of a topic of one partition, once there is one.
+    pub(crate) async fn first_of(&self, topic: &str) -> OwnedMessage {
+        let mut kafka = self.kafka.clone();
+        let consumer: BaseConsumer = kafka.set("group.id", format!("{topic}-reader")).create().unwrap();
+        until("a message to be published", async || {
+            let patience = Duration::from_secs(5);
+            let (_, end) = consumer.fetch_watermarks(topic, 0, patience).ok()?;
+            (end > 0).then_some(())
+        })
+        .await;
+        let mut assignment = TopicPartitionList::new();
+        assignment.add_partition_offset(topic, 0, Offset::Beginning).unwrap();
+        consumer.assign(&assignment).unwrap();
+        until("the message to be read", async || {
+            let polled = consumer.poll(Duration::from_millis(100))?;
+            Some(polled.ok()?.detach())
+        })
+        .await
+    }
+
     /// What the group was told.
     pub(crate) fn told(&self) -> Vec<String> {
         let ledger = self.sandbox.ledger();
@@ -241,12 +290,25 @@ impl World {
             .collect()
     }
 
-    /// Removes the databases.
+    /// Removes the databases, the queue and the topics.
     pub(crate) async fn end(self) {
         for name in ["BILLZ_MONGODB_URI", "BILLING_MONGODB_URI"] {
             let client = mongodb::Client::with_uri_str(&self.environment[name]).await.unwrap();
             client.default_database().unwrap().drop().await.unwrap();
         }
+        let client = redis::Client::open(self.environment["REDIS_URL"].as_str()).unwrap();
+        if let Ok(mut redis) = client.get_multiplexed_async_connection().await {
+            let mut keys = redis::cmd("KEYS");
+            keys.arg(format!("{}:*", self.environment["BULLMQ_PREFIX"]));
+            let keys: Vec<String> = keys.query_async(&mut redis).await.unwrap();
+            if !keys.is_empty() {
+                redis::cmd("DEL").arg(keys).query_async::<()>(&mut redis).await.unwrap();
+            }
+        }
+        let topics = ["", ".dlq", "-out"].map(|suffix| format!("{}{suffix}", self.topic));
+        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+        // Not every test has all of them.
+        let _ = self.admin.delete_topics(&topics, &AdminOptions::new()).await;
     }
 }
 

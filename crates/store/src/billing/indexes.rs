@@ -65,7 +65,13 @@ pub async fn ensure(store: &BillingStore) -> Result<Vec<String>, StoreError> {
 /// Makes only those of the indexes that applying customer events needs: the unique ones, and that of the billings of a
 /// user.
 pub async fn ensure_for_events(store: &BillingStore) -> Result<Vec<String>, StoreError> {
-    make(store, |wanted| wanted.unique || wanted.name() == "userId_1").await
+    make(store, Wanted::is_for_events).await
+}
+
+/// The indexes that are wanted, or only those that [`ensure_for_events`] makes.
+pub(crate) fn wanted(for_events: bool) -> Vec<(&'static str, IndexModel)> {
+    let wanted = WANTED.iter().filter(|wanted| !for_events || wanted.is_for_events());
+    wanted.map(|wanted| (wanted.collection, wanted.model())).collect()
 }
 
 async fn make(store: &BillingStore, is_wanted: fn(&Wanted) -> bool) -> Result<Vec<String>, StoreError> {
@@ -100,6 +106,10 @@ async fn make(store: &BillingStore, is_wanted: fn(&Wanted) -> bool) -> Result<Ve
 }
 
 impl Wanted {
+    fn is_for_events(&self) -> bool {
+        self.unique || self.name() == "userId_1"
+    }
+
     fn name(&self) -> String {
         let parts: Vec<_> = self
             .keys

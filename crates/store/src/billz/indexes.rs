@@ -28,7 +28,7 @@ fn plain(collection: &'static str, keys: Document) -> Wanted {
 }
 
 /// Every index, as the contract lists them for the historical collections, and what our own queries need.
-fn wanted() -> Vec<Wanted> {
+pub(crate) fn wanted() -> Vec<(&'static str, IndexModel)> {
     let mut wanted = Vec::new();
     for field in [
         "deliveryStatus",
@@ -95,39 +95,40 @@ fn wanted() -> Vec<Wanted> {
             ..plain(collection, doc! { "expiresAt": 1 })
         });
     }
-    wanted
+    wanted.iter().map(|index| (index.collection, model(index))).collect()
 }
 
 /// Makes the indexes that are missing. Returns a sentence for each that exists in another shape or could not be made.
 pub async fn ensure(mongo: &Mongo) -> Result<Vec<String>, StoreError> {
     let mut reports = Vec::new();
     let wanted = wanted();
-    let mut collections: Vec<_> = wanted.iter().map(|index| index.collection).collect();
+    let mut collections: Vec<_> = wanted.iter().map(|(collection, _)| *collection).collect();
     collections.sort_unstable();
     collections.dedup();
     for collection in collections {
         let existing = existing(mongo, collection).await?;
         let mut missing = Vec::new();
-        for index in wanted.iter().filter(|index| index.collection == collection) {
+        for (_, index) in wanted.iter().filter(|(of, _)| *of == collection) {
             match find_twin(index, &existing) {
-                Some(twin) => reports.extend(difference(index, twin)),
-                None => missing.push(index),
+                Some(twin) => reports.extend(
+                    difference(collection, index, twin).map(|difference| format!("{difference}; it was left as it is")),
+                ),
+                None => missing.push(index.clone()),
             }
         }
-        reports.extend(create(mongo, collection, &missing).await?);
+        reports.extend(create(mongo, collection, missing).await?);
     }
     Ok(reports)
 }
 
 /// Makes indexes all at once, or one by one where one of them stands in the way of the others.
-async fn create(mongo: &Mongo, collection: &str, missing: &[&Wanted]) -> Result<Vec<String>, StoreError> {
+async fn create(mongo: &Mongo, collection: &str, missing: Vec<IndexModel>) -> Result<Vec<String>, StoreError> {
     if missing.is_empty() {
         return Ok(Vec::new());
     }
-    let models = missing.iter().map(|index| model(index));
     match mongo
         .collection(collection)
-        .create_indexes(models)
+        .create_indexes(missing.clone())
         .await
         .map_err(StoreError::from)
     {
@@ -137,43 +138,48 @@ async fn create(mongo: &Mongo, collection: &str, missing: &[&Wanted]) -> Result<
     }
     let mut reports = Vec::new();
     for index in missing {
+        let keys = index.keys.clone();
         match mongo
             .collection(collection)
-            .create_index(model(index))
+            .create_index(index)
             .await
             .map_err(StoreError::from)
         {
             Ok(_) => {}
             Err(StoreError::Unavailable(error)) => return Err(StoreError::Unavailable(error)),
             Err(other) => reports.push(format!(
-                "the index on {} of `{collection}` could not be made and is not there: {other}",
-                index.keys
+                "the index on {keys} of `{collection}` could not be made and is not there: {other}"
             )),
         }
     }
     Ok(reports)
 }
 
-fn find_twin<'a>(wanted: &Wanted, existing: &'a [IndexModel]) -> Option<&'a IndexModel> {
-    existing.iter().find(|index| {
-        let partial = index
-            .options
-            .as_ref()
-            .and_then(|options| options.partial_filter_expression.as_ref());
-        same_keys(&index.keys, &wanted.keys) && partial == wanted.partial.as_ref()
-    })
+/// The existing index that is on the same fields, for the same documents.
+pub(crate) fn find_twin<'a>(wanted: &IndexModel, existing: &'a [IndexModel]) -> Option<&'a IndexModel> {
+    let partial = |index: &IndexModel| {
+        let options = index.options.as_ref()?;
+        options.partial_filter_expression.clone()
+    };
+    existing
+        .iter()
+        .find(|index| same_keys(&index.keys, &wanted.keys) && partial(index) == partial(wanted))
 }
 
 /// What is different about an index that exists, if anything.
-fn difference(wanted: &Wanted, twin: &IndexModel) -> Option<String> {
-    let options = twin.options.as_ref();
-    let unique = options.and_then(|options| options.unique).unwrap_or(false);
-    let expires = options.and_then(|options| options.expire_after).is_some();
-    (unique != wanted.unique || expires != wanted.expires).then(|| {
+pub(crate) fn difference(collection: &str, wanted: &IndexModel, twin: &IndexModel) -> Option<String> {
+    let unique = |index: &IndexModel| index.options.as_ref().and_then(|options| options.unique) == Some(true);
+    let expires = |index: &IndexModel| {
+        let options = index.options.as_ref();
+        options.is_some_and(|options| options.expire_after.is_some())
+    };
+    let shape = |index: &IndexModel| format!("unique={}, expiring={}", unique(index), expires(index));
+    (shape(wanted) != shape(twin)).then(|| {
         format!(
-            "the index on {} of `{}` exists in another shape and was left as it is: found unique={unique}, \
-             expiring={expires}, expected unique={}, expiring={}",
-            wanted.keys, wanted.collection, wanted.unique, wanted.expires
+            "the index on {} of `{collection}` exists in another shape: found {}, expected {}",
+            wanted.keys,
+            shape(twin),
+            shape(wanted)
         )
     })
 }
@@ -188,7 +194,8 @@ fn model(wanted: &Wanted) -> IndexModel {
     IndexModel::builder().keys(wanted.keys.clone()).options(options).build()
 }
 
-async fn existing(mongo: &Mongo, collection: &str) -> Result<Vec<IndexModel>, StoreError> {
+/// The indexes of a collection; none where it is not there yet.
+pub(crate) async fn existing(mongo: &Mongo, collection: &str) -> Result<Vec<IndexModel>, StoreError> {
     match mongo.collection(collection).list_indexes().await {
         Ok(cursor) => Ok(cursor.try_collect().await?),
         Err(error) => match StoreError::from(error) {

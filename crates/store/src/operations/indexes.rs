@@ -5,6 +5,7 @@ use std::time::Duration;
 use bson::{Document, doc};
 use mongodb::{IndexModel, options::IndexOptions};
 
+use super::{ended_sessions, replays};
 use crate::{Mongo, StoreError};
 
 fn plain(keys: Document) -> IndexModel {
@@ -25,11 +26,12 @@ pub async fn ensure(mongo: &Mongo) -> Result<(), StoreError> {
         .collection("operations_audit")
         .create_indexes([plain(doc! { "at": -1, "_id": -1 }), expiring()])
         .await?;
-    mongo
-        .collection(super::replays::COLLECTION)
-        .create_indexes([expiring()])
-        .await?;
-    for collection in ["operations_processes", "operations_samples"] {
+    for collection in [
+        ended_sessions::COLLECTION,
+        "operations_processes",
+        replays::COLLECTION,
+        "operations_samples",
+    ] {
         mongo.collection(collection).create_indexes([expiring()]).await?;
     }
     Ok(())

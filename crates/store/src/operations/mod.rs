@@ -1,7 +1,8 @@
-//! What the operations pages keep: `operations_audit`, `operations_processes`, `operations_samples`. It lies in the worker's
-//! database where there is one, else in the billing database.
+//! What the operations pages keep, each collection in its file. It lies in the worker's database where there is one, else in
+//! the billing database.
 
 pub mod audit;
+pub mod ended_sessions;
 pub mod indexes;
 pub mod processes;
 pub mod replays;

@@ -11,6 +11,7 @@ mod telegram;
 use std::{process::ExitCode, time::Duration};
 
 pub(crate) use self::system::local_address;
+use billwright_store::WantedIndexes;
 use futures_util::FutureExt as _;
 use serde::Serialize;
 
@@ -135,14 +136,18 @@ async fn everything(config: &RunConfig) -> Vec<Finding> {
     let mut trials = vec![within("port", system::port(&config.http).boxed())];
     if let Some(worker) = &config.worker {
         let name = "MongoDB of the worker";
-        trials.push(within(name, mongodb::check(name, &worker.mongo).boxed()));
+        let wanted = WantedIndexes::of_worker();
+        trials.push(within(name, mongodb::check(name, &worker.mongo, wanted).boxed()));
         trials.push(within("Redis", redis::check(&worker.redis).boxed()));
         trials.push(within("Billz", billz::check(worker).boxed()));
     }
-    let billing = config.api.as_ref().map(|api| &api.mongo);
-    if let Some(billing) = billing.or(config.events.as_ref().map(|events| &events.mongo)) {
+    if let Some(billing) = config.billing_mongo() {
         let name = "MongoDB of the billing service";
-        trials.push(within(name, mongodb::check(name, billing).boxed()));
+        let wanted = match &config.api {
+            Some(_) => WantedIndexes::of_api(),
+            None => WantedIndexes::of_events(),
+        };
+        trials.push(within(name, mongodb::check(name, billing, wanted).boxed()));
     }
     if let Some(events) = &config.events {
         trials.push(within("Kafka", kafka::check(&events.settings).boxed()));
@@ -199,6 +204,12 @@ fn print(findings: &[Finding]) -> anyhow::Result<()> {
     ))
 }
 
+/// The major and minor number of a version such as `6.0.5`.
+fn version_of(text: &str) -> (u32, u32) {
+    let mut parts = text.split('.').map(|part| part.parse().unwrap_or_default());
+    (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
+}
+
 /// How far a server's clock is from ours, judged.
 fn clock(check: &str, theirs_ms: i64, ours_ms: i64) -> Finding {
     let apart = theirs_ms.abs_diff(ours_ms);
@@ -223,5 +234,11 @@ mod tests {
         assert_eq!(clock("x", 10_000, 10_500).result, Outcome::Ok);
         assert_eq!(clock("x", 10_000, 7_000).result, Outcome::Warning);
         assert!(Outcome::Failed > Outcome::Warning && Outcome::Warning > Outcome::Ok);
+    }
+
+    #[test]
+    fn versions_compare_as_numbers() {
+        assert!(version_of("10.0.1") > version_of("6.0.5") && version_of("6.0.5") >= (6, 0));
+        assert!(version_of("5.3") < (6, 0) && version_of("unknown") < (6, 0));
     }
 }

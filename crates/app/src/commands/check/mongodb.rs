@@ -1,15 +1,15 @@
 //! MongoDB: whether it is there, what it is, and whether we may write.
 
 use billwright_domain::{Clock as _, SystemClock};
-use billwright_store::{Mongo, MongoSettings, Topology};
+use billwright_store::{Mongo, MongoSettings, Topology, WantedIndexes};
 
-use super::{Finding, clock};
+use super::{Finding, clock, version_of};
 
 /// The oldest version that we are tested with.
 const OLDEST: (u32, u32) = (6, 0);
 
-/// Tries one database.
-pub(super) async fn check(name: &str, settings: &MongoSettings) -> Vec<Finding> {
+/// Tries one database, in which the indexes should be those that are `wanted`.
+pub(super) async fn check(name: &str, settings: &MongoSettings, wanted: WantedIndexes) -> Vec<Finding> {
     let settings = MongoSettings {
         // Somebody who asks has more patience than a request.
         server_selection_timeout: std::time::Duration::from_secs(5),
@@ -59,46 +59,28 @@ pub(super) async fn check(name: &str, settings: &MongoSettings) -> Vec<Finding> 
             "give the user the role `readWrite` on this database",
         ),
     });
-    findings.push(match mongo.collections().await {
-        Ok(collections) if collections.is_empty() => {
-            Finding::ok(part("indexes"), "the database is empty; the first start makes them")
-        }
-        Ok(collections) => {
-            let indexes: usize = collections.iter().map(|(_, indexes)| indexes).sum();
-            let bare: Vec<&str> = collections
-                .iter()
-                .filter(|(_, indexes)| *indexes < 2)
-                .map(|(name, _)| name.as_str())
-                .collect();
-            let mut found = format!("{indexes} in {} collections", collections.len());
-            if !bare.is_empty() {
-                found = format!("{found}; none but `_id` in {}", bare.join(", "));
-            }
-            Finding::ok(part("indexes"), found)
-        }
-        Err(error) => Finding::warning(
-            part("indexes"),
-            error.to_string(),
-            "let the user list collections and indexes (`readWrite` allows it)",
-        ),
-    });
+    findings.push(indexes(&mongo, wanted, part("indexes")).await);
     let ours = SystemClock.now().timestamp_millis();
     findings.push(clock(&part("clock"), facts.clock.timestamp_millis(), ours));
     findings
 }
 
-fn version_of(text: &str) -> (u32, u32) {
-    let mut parts = text.split('.').map(|part| part.parse().unwrap_or_default());
-    (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_compare_as_numbers() {
-        assert!(version_of("10.0.1") > version_of("6.0.5") && version_of("6.0.5") >= OLDEST);
-        assert!(version_of("5.3") < OLDEST && version_of("unknown") < OLDEST);
+/// Compares the indexes of the collections that are there with those that are wanted.
+async fn indexes(mongo: &Mongo, wanted: WantedIndexes, check: String) -> Finding {
+    match mongo.compare_indexes(&wanted).await {
+        Ok(found) if found.problems.is_empty() && found.in_place == 0 => {
+            Finding::ok(check, "none yet; the first start makes them")
+        }
+        Ok(found) if found.problems.is_empty() => Finding::ok(check, format!("all {} are there", found.in_place)),
+        Ok(found) => Finding::warning(
+            check,
+            found.problems.join("; "),
+            "start Billwright: it makes what is missing, and its log says why where it cannot; drop what exists in another shape, so that it is made anew",
+        ),
+        Err(error) => Finding::warning(
+            check,
+            error.to_string(),
+            "let the user list collections and indexes (`readWrite` allows it)",
+        ),
     }
 }

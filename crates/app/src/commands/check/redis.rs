@@ -6,7 +6,7 @@ use billwright_domain::{Clock as _, SystemClock};
 use billwright_worker::RedisSettings;
 use redis::{AsyncConnectionConfig, RedisError, aio::MultiplexedConnection};
 
-use super::{Finding, clock};
+use super::{Finding, clock, version_of};
 use crate::config::RedisConfig;
 
 const NAME: &str = "Redis";
@@ -126,11 +126,6 @@ fn judged(facts: &Facts) -> Vec<Finding> {
         SystemClock.now().timestamp_millis(),
     ));
     findings
-}
-
-fn version_of(text: &str) -> (u32, u32) {
-    let mut parts = text.split('.').map(|part| part.parse().unwrap_or_default());
-    (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -11,11 +11,10 @@ use billwright_store::{
     alerts::Alerts,
     billz::{notifications::Notifications, order_sagas::OrderSagas},
 };
-use billwright_worker::{QueueWatch, RedisSettings, admin::QueueAddress};
+use billwright_worker::QueueWatch;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::QUEUE;
 use crate::{
     answer,
     config::{EventsConfig, Role, RunConfig, Source, WorkerConfig},
@@ -121,8 +120,7 @@ async fn ask(config: &RunConfig) -> Vec<Area> {
         Some(within("events", events_state(events)).await)
     };
     let alerts = async {
-        let billing = config.events.as_ref().map(|events| &events.mongo);
-        let mongo = config.worker.as_ref().map(|worker| &worker.mongo).or(billing)?;
+        let mongo = config.alerts_mongo()?;
         Some(within("alerts", alerts(mongo)).await)
     };
     // The clients of so many servers are too much for the stack of whoever waits.
@@ -143,14 +141,7 @@ async fn within(name: &'static str, question: impl Future<Output = anyhow::Resul
 }
 
 async fn queue(worker: &WorkerConfig) -> anyhow::Result<Value> {
-    let address = QueueAddress {
-        redis: RedisSettings {
-            url: worker.redis.url.clone(),
-        },
-        queue: QUEUE.to_owned(),
-        prefix: worker.prefix.clone(),
-    };
-    let watch = QueueWatch::new(&address).map_err(anyhow::Error::msg)?;
+    let watch = QueueWatch::new(&worker.queue()).map_err(anyhow::Error::msg)?;
     let sight = watch.look().await.map_err(anyhow::Error::msg)?;
     let counts: serde_json::Map<String, Value> = sight
         .counts
