@@ -73,7 +73,7 @@
   }
 
   localize(document);
-  if (document.querySelector("[data-live]")) follow();
+  if (document.querySelector("[data-live], [data-refresh]")) follow();
   for (const part of document.querySelectorAll("[data-refresh][id]")) {
     setInterval(refresh, Math.max(2, Number(part.dataset.refresh)) * 1000, part);
   }

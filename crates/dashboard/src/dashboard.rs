@@ -1,28 +1,35 @@
 //! The dashboard itself: what all requests share.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use axum::Router;
 use billwright_domain::Clock;
 use billwright_store::{
+    Mongo,
     billing::{BillingStore, changes::ChangeLog, outbox::Outbox},
-    operations::{audit::Audit, indexes},
+    operations::{audit::Audit, ended_sessions, indexes},
 };
 use billwright_worker::admin::{JobView, Standing};
 
 use crate::{
     broker::Broker,
+    cached::CachedMap,
     guard::login_limit::LoginLimit,
-    kept::Kept,
     live::Live,
     pages::overview::Trends,
     router,
     sales::Sales,
-    section::{Needs, Trouble, configured},
+    section::{Dependency, Needs, Trouble, configured},
     session::{SessionKeyProblem, Sessions},
     settings::DashboardSettings,
     sources::Sources,
 };
+
+/// How often a process learns which sessions others ended.
+const ENDED_EVERY: Duration = Duration::from_secs(5);
 
 /// The operations pages. Cheap to clone.
 #[derive(Clone)]
@@ -31,14 +38,14 @@ pub struct Dashboard(Arc<Inner>);
 struct Inner {
     settings: DashboardSettings,
     sources: Sources,
-    sessions: Sessions,
+    sessions: Arc<Sessions>,
     login_limit: LoginLimit,
     audit: Option<Audit>,
     billings: Option<BillingStore>,
     broker: Option<Broker>,
     live: Live,
     sales: Sales,
-    seen_jobs: Kept<(JobView, Standing)>,
+    seen_jobs: CachedMap<(JobView, Standing)>,
     trends: Trends,
 }
 
@@ -54,7 +61,12 @@ impl Dashboard {
     /// Must be called within a tokio runtime: the indexes of what the pages keep are made in the background.
     pub fn new(settings: DashboardSettings, sources: Sources) -> Result<Self, SessionKeyProblem> {
         let sessions = Sessions::new(settings.session_key.as_ref(), settings.idle, Arc::clone(&sources.clock))?;
+        let sessions = Arc::new(sessions);
         if let Some(mongo) = sources.operations_database().cloned() {
+            // With a random key no other process knows our sessions.
+            if settings.session_key.is_some() {
+                tokio::spawn(learn_ended_sessions(mongo.clone(), Arc::downgrade(&sessions)));
+            }
             tokio::spawn(async move {
                 while let Err(error) = indexes::ensure(&mongo).await {
                     if !error.is_transient() {
@@ -71,7 +83,7 @@ impl Dashboard {
             audit: sources.operations_database().map(Audit::new),
             live: Live::new(sources.clone()),
             sales: Sales::new(sources.billz.clone(), Arc::clone(&sources.clock)),
-            seen_jobs: Kept::new(Duration::from_secs(1)),
+            seen_jobs: CachedMap::new(Dependency::Redis, Duration::from_secs(1)),
             billings: billings(&sources),
             broker: broker(&sources),
             trends: Trends::default(),
@@ -125,7 +137,7 @@ impl Dashboard {
     }
 
     /// Jobs as they were seen a moment ago.
-    pub(crate) fn seen_jobs(&self) -> &Kept<(JobView, Standing)> {
+    pub(crate) fn seen_jobs(&self) -> &CachedMap<(JobView, Standing)> {
         &self.0.seen_jobs
     }
 
@@ -136,6 +148,18 @@ impl Dashboard {
 
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.0.sources.clock
+    }
+}
+
+/// Learns which sessions other processes ended, as long as the dashboard is there. While the database is away, those that are
+/// known already stay ended.
+async fn learn_ended_sessions(mongo: Mongo, sessions: Weak<Sessions>) {
+    while let Some(sessions) = sessions.upgrade() {
+        if let Ok(ended) = ended_sessions::all(&mongo).await {
+            sessions.learn_ended(ended);
+        }
+        drop(sessions);
+        tokio::time::sleep(ENDED_EVERY).await;
     }
 }
 

@@ -10,7 +10,6 @@ mod cached;
 mod charts;
 mod dashboard;
 mod guard;
-mod kept;
 mod live;
 mod masking;
 mod nav;

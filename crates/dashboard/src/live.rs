@@ -136,18 +136,20 @@ impl Snapshot {
     }
 }
 
-/// `GET /dashboard/live`: a server-sent event a second, until the session ends.
+/// `GET /dashboard/live`: a server-sent event a second, until the session or the process ends.
 pub(crate) async fn stream(visit: Visit, State(dashboard): State<Dashboard>) -> Response {
     let ends = dashboard.sessions().end_of(&visit.session);
-    let has_users = visit.has_users;
+    let (has_users, session) = (visit.has_users, visit.session);
     let events = stream::unfold(true, move |first| {
-        let dashboard = dashboard.clone();
+        let (dashboard, session) = (dashboard.clone(), session.clone());
         async move {
             if !first {
-                tokio::time::sleep(FRESH).await;
+                // A process that stops waits for its requests, and a stream never ends by itself.
+                let stop = &dashboard.sources().stop;
+                stop.run_until_cancelled(tokio::time::sleep(FRESH)).await?;
             }
             // A stream keeps no session alive, and none outlives its session.
-            if has_users && dashboard.clock().now() >= ends {
+            if has_users && (dashboard.clock().now() >= ends || dashboard.sessions().was_ended(&session)) {
                 return None;
             }
             let told = dashboard.live().snapshot().await.told();

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    kept::Kept,
+    cached::CachedMap,
     section::{Dependency, Needs, Trouble, configured},
     text::Text,
 };
@@ -32,7 +32,7 @@ pub(crate) struct Look {
 pub(crate) struct Sales {
     billz: Option<Billz>,
     clock: Arc<dyn Clock>,
-    kept: Kept<Look>,
+    seen: CachedMap<Look>,
 }
 
 impl Sales {
@@ -40,20 +40,21 @@ impl Sales {
         Self {
             billz,
             clock,
-            kept: Kept::new(FRESH),
+            seen: CachedMap::new(Dependency::Billz, FRESH).with_patience(PATIENCE),
         }
     }
 
     /// The sale: as it was seen some seconds ago, else as it is.
     pub(crate) async fn look(&self, id: &BillzOrderId) -> Result<Arc<Look>, Trouble> {
-        let billz = configured(self.billz.as_ref(), Needs::Worker)?;
-        let look = async {
+        let billz = configured(self.billz.as_ref(), Needs::Worker)?.clone();
+        let (wanted, clock) = (id.clone(), Arc::clone(&self.clock));
+        let look = || async move {
             Ok(Look {
-                sale: ask(billz, id).await?,
-                at: self.clock.now(),
+                sale: ask(&billz, &wanted).await?,
+                at: clock.now(),
             })
         };
-        self.kept.get(id.as_str(), look).await
+        self.seen.get(id.as_str(), look).await
     }
 }
 
@@ -65,7 +66,7 @@ async fn ask(billz: &Billz, id: &BillzOrderId) -> Result<Option<Sale>, Trouble> 
     let correlation = format!("dashboard-{}", hex::encode(rand::random::<[u8; 8]>()));
     let correlation_id = CorrelationId::parse(&correlation).map_err(|problem| Trouble::Failed(problem.to_string()))?;
     let cancel = CancellationToken::new();
-    // Whoever goes away, or waits for too long, leaves no call behind that waits for the budget.
+    // A look that takes too long leaves no call behind that waits for the budget.
     let _gives_up = cancel.clone().drop_guard();
     let calls = billz.calls(CallContext {
         correlation_id,

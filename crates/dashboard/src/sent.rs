@@ -67,8 +67,30 @@ impl Shown {
     }
 }
 
+/// A whole message, for the block `sent.html`.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) key: Option<Shown>,
+    pub(crate) value: Shown,
+    pub(crate) headers: Vec<(String, Option<Shown>)>,
+}
+
+impl Sent {
+    /// The message with this key, value and headers.
+    pub(crate) fn of(of_key: Option<&[u8]>, of_value: &[u8], headers: &[(String, Option<Vec<u8>>)]) -> Self {
+        let headers = headers.iter();
+        Self {
+            key: of_key.map(key),
+            value: value(of_value),
+            headers: headers
+                .map(|(name, value)| (name.clone(), value.as_deref().map(|value| header(name, value))))
+                .collect(),
+        }
+    }
+}
+
 /// A value without its personal data.
-pub(crate) fn value(bytes: &[u8]) -> Shown {
+fn value(bytes: &[u8]) -> Shown {
     let bounded = bytes.get(..LONGEST).unwrap_or(bytes);
     let text = match std::str::from_utf8(bounded) {
         Ok(text) => Some(text),
@@ -91,7 +113,7 @@ pub(crate) fn value(bytes: &[u8]) -> Shown {
 }
 
 /// The key of a record: the customer's id, where it is as it should be.
-pub(crate) fn key(bytes: &[u8]) -> Shown {
+fn key(bytes: &[u8]) -> Shown {
     match std::str::from_utf8(bytes) {
         Ok(text) if text.len() <= 200 && !text.contains(char::is_control) => Shown::Text(text.to_owned()),
         _ => Shown::Hex(hexadecimal(bytes.get(..LONGEST).unwrap_or(bytes))),
@@ -99,7 +121,7 @@ pub(crate) fn key(bytes: &[u8]) -> Shown {
 }
 
 /// The value of the header `name`.
-pub(crate) fn header(name: &str, bytes: &[u8]) -> Shown {
+fn header(name: &str, bytes: &[u8]) -> Shown {
     let lower = name.to_ascii_lowercase();
     let harmless = lower.starts_with("x-dead-letter-")
         || HARMLESS_HEADERS.contains(&lower.as_str())

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -57,7 +57,7 @@ pub(crate) struct Sessions {
     checking: DecodingKey,
     idle: TimeDelta,
     clock: Arc<dyn Clock>,
-    /// Sessions that were ended by their owner, with the time after which they would have ended anyway.
+    /// Sessions that their owners ended, here or in another process, with the time after which they would have ended anyway.
     ended: Mutex<HashMap<String, i64>>,
 }
 
@@ -111,12 +111,7 @@ impl Sessions {
     pub(crate) fn open(&self, cookie: &str, users: Option<&Users>) -> Option<Session> {
         let session: Session = self.check(cookie)?;
         let now = self.now();
-        let alive = now < self.end_of(&session).timestamp()
-            && !self
-                .ended
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .contains_key(&session.id);
+        let alive = now < self.end_of(&session).timestamp() && !self.was_ended(&session);
         let still_there = match (&session.name, users) {
             (None, _) => true,
             (Some(name), Some(users)) => session.proof.is_some() && users.fingerprint(name) == session.proof,
@@ -140,12 +135,29 @@ impl Sessions {
         })
     }
 
-    /// Ends a session, so that its cookie opens nothing any more.
-    pub(crate) fn end(&self, session: &Session) {
+    /// Ends a session, so that its cookie opens nothing any more. Returns when it would have ended at the latest, until when
+    /// this is to be remembered.
+    pub(crate) fn end(&self, session: &Session) -> DateTime<Utc> {
+        let until = DateTime::from_timestamp(session.began, 0).unwrap_or_default() + LONGEST;
+        self.learn_ended([(session.id.clone(), until)]);
+        until
+    }
+
+    /// Takes these sessions for ended.
+    pub(crate) fn learn_ended(&self, sessions: impl IntoIterator<Item = (String, DateTime<Utc>)>) {
         let now = self.now();
-        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ended = self.ended();
+        ended.extend(sessions.into_iter().map(|(id, until)| (id, until.timestamp())));
         ended.retain(|_, until| *until > now);
-        ended.insert(session.id.clone(), session.began + LONGEST.num_seconds());
+    }
+
+    /// Whether the session's owner ended it.
+    pub(crate) fn was_ended(&self, session: &Session) -> bool {
+        self.ended().contains_key(&session.id)
+    }
+
+    fn ended(&self) -> MutexGuard<'_, HashMap<String, i64>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The text of the cookie with the message for the next page.

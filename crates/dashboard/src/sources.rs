@@ -17,6 +17,7 @@ use billwright_worker::{
 };
 use chrono::{DateTime, Utc};
 use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
 
 use crate::section::{Dependency, PATIENCE, Trouble, within};
 
@@ -49,6 +50,8 @@ pub struct Sources {
     pub log_level: Option<Arc<dyn LogLevel>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Cancelled once the process stops.
+    pub stop: CancellationToken,
 }
 
 impl Sources {
@@ -68,6 +71,7 @@ impl Sources {
             settings: Vec::new(),
             log_level: None,
             clock,
+            stop: CancellationToken::new(),
         }
     }
 

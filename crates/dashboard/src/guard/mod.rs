@@ -17,6 +17,7 @@ use billwright_store::operations::audit::{AuditOutcome, NewAuditEntry};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Limited};
 use subtle::ConstantTimeEq as _;
+use tracing::Instrument as _;
 
 use self::cookies::{Cookies, FLASH_COOKIE, Jar, LANGUAGE_COOKIE, SESSION_COOKIE};
 use crate::{
@@ -288,7 +289,11 @@ async fn pass(dashboard: &Dashboard, rule: Rule, visit: Visit, mut request: Requ
     let target = parts.uri.path().to_owned();
     let request = Request::from_parts(parts, Body::from(body));
     if action.audited {
-        audited(dashboard, action, visit, target, request, next).await
+        let acting = audited(dashboard.clone(), action, visit, target, request, next);
+        // A task of its own: a browser that goes away breaks no action off, and none ends without its second line.
+        tokio::spawn(acting.in_current_span())
+            .await
+            .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
     } else {
         let response = next.run(request).await;
         finish(visit, response)
@@ -297,7 +302,7 @@ async fn pass(dashboard: &Dashboard, rule: Rule, visit: Visit, mut request: Requ
 
 /// Does an action between its two lines in the audit. What cannot be written down is not done.
 async fn audited(
-    dashboard: &Dashboard,
+    dashboard: Dashboard,
     action: ActionRule,
     visit: Visit,
     target: String,

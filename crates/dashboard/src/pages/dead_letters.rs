@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::Arc,
     time::Duration,
 };
 
@@ -23,7 +22,7 @@ use crate::{
     page::{Badge, Page, PageResult, Tone, render},
     pager::Window,
     section::{Blames as _, Dependency, Needs, Trouble, configured, within},
-    sent::{self, Shown},
+    sent::Sent,
     text::Text,
     visit::Visit,
 };
@@ -131,7 +130,7 @@ impl Search {
 }
 
 /// Adds what was put back from here.
-async fn known(dashboard: &Dashboard, rows: &Arc<Vec<DeadLetterRow>>) -> Result<Vec<Letter>, Trouble> {
+async fn known(dashboard: &Dashboard, rows: &[DeadLetterRow]) -> Result<Vec<Letter>, Trouble> {
     let mongo = configured(dashboard.sources().operations_database(), Needs::AnyRole)?;
     let places: Vec<String> = rows.iter().map(|row| row.place.to_string()).collect();
     let replayed: HashMap<String, DateTime<Utc>> = within(Dependency::MongoDb, replays::of(mongo, &places)).await?;
@@ -151,9 +150,7 @@ async fn known(dashboard: &Dashboard, rows: &Arc<Vec<DeadLetterRow>>) -> Result<
 struct DeadLetterPage {
     page: Page,
     letter: Letter,
-    key: Option<Shown>,
-    value: Shown,
-    headers: Vec<(String, Option<Shown>)>,
+    sent: Sent,
 }
 
 /// `GET /dashboard/dead-letters/{topic}/{partition}/{offset}`.
@@ -170,7 +167,7 @@ pub(crate) async fn show_letter(
     let settings = dashboard.broker()?.settings();
     of_ours(&dashboard, &place)?;
     let raw = within(Dependency::Kafka, dead_letters::raw(settings, &place)).await?;
-    let letter = known(&dashboard, &Arc::new(vec![raw.row])).await?.pop();
+    let letter = known(&dashboard, &[raw.row]).await?.pop();
     let letter = letter.ok_or_else(|| Trouble::Failed("the dead letter was lost on the way".to_owned()))?;
     render(&DeadLetterPage {
         page: Page::new(
@@ -178,13 +175,11 @@ pub(crate) async fn show_letter(
             "events",
             Text::of("dead-letter-title").with("place", place.to_string()),
         ),
-        key: raw.key.as_deref().map(sent::key),
-        value: sent::value(raw.value.as_deref().unwrap_or_default()),
-        headers: raw
-            .headers
-            .iter()
-            .map(|(name, value)| (name.clone(), value.as_deref().map(|value| sent::header(name, value))))
-            .collect(),
+        sent: Sent::of(
+            raw.key.as_deref(),
+            raw.value.as_deref().unwrap_or_default(),
+            &raw.headers,
+        ),
         letter,
     })
 }

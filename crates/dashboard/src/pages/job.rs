@@ -107,11 +107,16 @@ pub(crate) async fn show(visit: Visit, State(dashboard): State<Dashboard>, Path(
 
 /// The job and what it waits for; one look serves all who watch it.
 async fn view(dashboard: &Dashboard, id: &str) -> Result<Arc<(JobView, Standing)>, Trouble> {
-    let queue = configured(dashboard.sources().queue.as_ref(), Needs::Worker)?
-        .admin()
-        .await?;
-    let look = async { Ok::<_, AdminError>((queue.show(id).await?, queue.standing(id).await?)) };
-    dashboard.seen_jobs().get(id, within(Dependency::Redis, look)).await
+    let source = configured(dashboard.sources().queue.as_ref(), Needs::Worker)?.clone();
+    let wanted = id.to_owned();
+    let look = || async move {
+        let queue = source.admin().await?;
+        within(Dependency::Redis, async {
+            Ok::<_, AdminError>((queue.show(&wanted).await?, queue.standing(&wanted).await?))
+        })
+        .await
+    };
+    dashboard.seen_jobs().get(id, look).await
 }
 
 async fn past(dashboard: &Dashboard, id: &str, data: Option<&serde_json::Value>) -> Result<Past, Trouble> {
@@ -232,13 +237,7 @@ impl JobPage {
     }
 
     fn saga_badge(&self, saga: &Saga) -> Badge {
-        let (tone, text) = match saga.state {
-            SagaState::Running => (Tone::Plain, Text::of("job-saga-running")),
-            SagaState::Placed => (Tone::Good, Text::of("job-saga-placed")),
-            SagaState::Compensating => (Tone::Warning, Text::of("job-saga-compensating")),
-            SagaState::Cancelled => (Tone::Bad, Text::of("job-saga-cancelled")),
-        };
-        self.page.badge(tone, text)
+        saga_badge(&self.page, saga)
     }
 
     fn outcome_badge(&self, outcome: &str) -> Badge {
@@ -294,6 +293,17 @@ impl JobPage {
     fn json(&self, value: &serde_json::Value) -> String {
         pretty(value)
     }
+}
+
+/// How far an order's way into Billz is, in its colour.
+pub(crate) fn saga_badge(page: &Page, saga: &Saga) -> Badge {
+    let (tone, text) = match saga.state {
+        SagaState::Running => (Tone::Plain, Text::of("job-saga-running")),
+        SagaState::Placed => (Tone::Good, Text::of("job-saga-placed")),
+        SagaState::Compensating => (Tone::Warning, Text::of("job-saga-compensating")),
+        SagaState::Cancelled => (Tone::Bad, Text::of("job-saga-cancelled")),
+    };
+    page.badge(tone, text)
 }
 
 /// Why something is not done with an order's journal.

@@ -57,9 +57,7 @@ impl JobsQuery {
 
     /// Whether a time was given that is none.
     pub(crate) fn is_wrong(&self) -> bool {
-        [&self.from, &self.to]
-            .into_iter()
-            .any(|text| !text.trim().is_empty() && moment(text).is_none())
+        is_no_moment(&self.from) || is_no_moment(&self.to)
     }
 
     pub(crate) fn filter(&self) -> JobFilter {
@@ -99,6 +97,11 @@ pub(crate) fn moment(text: &str) -> Option<DateTime<Utc>> {
     local
         .or_else(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0))
         .map(|local| local.and_utc())
+}
+
+/// Whether somebody wrote something that is no moment.
+pub(crate) fn is_no_moment(text: &str) -> bool {
+    !text.trim().is_empty() && moment(text).is_none()
 }
 
 /// The address of a job's page.

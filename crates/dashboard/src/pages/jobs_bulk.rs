@@ -160,12 +160,12 @@ pub(crate) async fn act(State(dashboard): State<Dashboard>, Form(bulk): Form<Bul
     let count = found.ids.len();
     let mut goes = stream::iter(found.ids)
         .map(|id| {
-            let (dashboard, sagas) = (&dashboard, sagas.as_ref());
+            let (dashboard, sagas, state) = (&dashboard, sagas.as_ref(), query.state());
             async move {
                 if Instant::now() > deadline {
                     return None;
                 }
-                let went = act_on(dashboard, queue, sagas, bulk.act, &id).await;
+                let went = act_on(dashboard, queue, sagas, (bulk.act, state), &id).await;
                 dashboard.seen_jobs().forget(&id);
                 Some(went)
             }
@@ -238,7 +238,7 @@ async fn act_on(
     dashboard: &Dashboard,
     queue: &QueueAdmin,
     sagas: Option<&SagaAdmin>,
-    act: Act,
+    (act, state): (Act, JobState),
     id: &str,
 ) -> Result<(), Trouble> {
     let went = async {
@@ -246,7 +246,18 @@ async fn act_on(
             (Act::Retry, Some(sagas)) => sagas.retry(queue, id, dashboard.clock()).await.map(drop),
             (Act::Retry, None) => Ok(queue.retry(id).await.map(drop)?),
             (Act::Promote, _) => Ok(queue.promote(id).await.map(drop)?),
-            (Act::Remove, _) => Ok(queue.remove(id).await.map(drop)?),
+            (Act::Remove, _) => {
+                // What moved on since the filter was asked is not what was meant; the other acts look by themselves.
+                let now = queue.show(id).await?.summary.state;
+                if now != state {
+                    return Err(SagaError::Queue(AdminError::WrongState {
+                        id: id.to_owned(),
+                        state: now.as_str(),
+                        expected: state.as_str(),
+                    }));
+                }
+                Ok(queue.remove(id).await.map(drop)?)
+            }
         }
     };
     match tokio::time::timeout(Duration::from_secs(5), went).await {

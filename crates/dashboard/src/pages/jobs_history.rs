@@ -7,7 +7,7 @@ use billwright_worker::jobs::TYPES;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use super::jobs::{job_href, moment};
+use super::jobs::{is_no_moment, job_href, moment};
 use crate::{
     dashboard::Dashboard,
     masking::masked,
@@ -45,9 +45,7 @@ impl HistoryQuery {
     }
 
     fn is_wrong(&self) -> bool {
-        [&self.from, &self.to]
-            .into_iter()
-            .any(|text| !text.trim().is_empty() && moment(text).is_none())
+        is_no_moment(&self.from) || is_no_moment(&self.to)
     }
 }
 
@@ -83,13 +81,17 @@ impl HistoryRow {
 
 /// A ledger state in its colour.
 pub(crate) fn ledger_badge(page: &Page, state: &str) -> Badge {
-    let (tone, text) = match state {
+    let (tone, text) = ledger_state(state);
+    page.badge(tone, text)
+}
+
+fn ledger_state(state: &str) -> (Tone, Text) {
+    match state {
         "completed" => (Tone::Good, Text::of("state-completed")),
         "failed" => (Tone::Bad, Text::of("state-failed")),
         "running" => (Tone::Plain, Text::of("jobs-ledger-running")),
         _ => (Tone::Warning, Text::of("jobs-ledger-waiting")),
-    };
-    page.badge(tone, text)
+    }
 }
 
 #[derive(Debug, Template)]
@@ -133,15 +135,9 @@ impl HistoryPage {
     }
 
     fn states(&self) -> Vec<(&'static str, Text, bool)> {
-        let text = |state| match state {
-            "completed" => Text::of("state-completed"),
-            "failed" => Text::of("state-failed"),
-            "running" => Text::of("jobs-ledger-running"),
-            _ => Text::of("jobs-ledger-waiting"),
-        };
         STATES
             .into_iter()
-            .map(|state| (state, text(state), self.query.state == state))
+            .map(|state| (state, ledger_state(state).1, self.query.state == state))
             .collect()
     }
 

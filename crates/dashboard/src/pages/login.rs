@@ -5,7 +5,10 @@ use axum::{
     extract::{Query, State},
     response::{IntoResponse, Redirect, Response},
 };
-use billwright_store::operations::audit::{AuditOutcome, NewAuditEntry};
+use billwright_store::operations::{
+    audit::{AuditOutcome, NewAuditEntry},
+    ended_sessions,
+};
 use http::{HeaderValue, StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -148,7 +151,16 @@ async fn note(dashboard: &Dashboard, visit: &Visit, name: &str, action: &'static
 
 /// `POST /dashboard/logout`.
 pub(crate) async fn sign_out(visit: Visit, State(dashboard): State<Dashboard>) -> Response {
-    dashboard.sessions().end(&visit.session);
+    let until = dashboard.sessions().end(&visit.session);
+    if let Some(mongo) = dashboard.sources().operations_database() {
+        let noted = ended_sessions::note(mongo, &visit.session.id, until);
+        if let Err(trouble) = within(Dependency::MongoDb, noted).await {
+            tracing::warn!(
+                seen = trouble.seen(),
+                "other processes do not learn that a session was ended"
+            );
+        }
+    }
     if let Some(person) = &visit.who {
         note(&dashboard, &visit, &person.name, SIGN_OUT, true).await;
     }

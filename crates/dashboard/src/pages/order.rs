@@ -9,7 +9,7 @@ use billwright_store::billz::{
     clients::Clients,
     ledger::{Ledger, LedgerEntry},
     order_documents::{OrderDocument, OrderDocuments, OrderRow},
-    order_sagas::{OrderSagas, Saga, SagaState},
+    order_sagas::{OrderSagas, Saga},
 };
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use self::compare::{Known, Row, changes, compare};
 use super::{
-    job::pretty,
+    job::{pretty, saga_badge},
     jobs::job_href,
     jobs_history::{HistoryRow, ledger_badge},
     orders::order_badge,
@@ -26,7 +26,7 @@ use crate::{
     action::{ActionResult, Done, Form},
     dashboard::Dashboard,
     masking::masked,
-    page::{Badge, Page, PageResult, Tone, render},
+    page::{Badge, Page, PageResult, render},
     sales::Look,
     section::{Dependency, Needs, Trouble, configured, within},
     text::Text,
@@ -234,13 +234,7 @@ impl OrderPage {
     }
 
     fn saga_badge(&self, saga: &Saga) -> Badge {
-        let (tone, text) = match saga.state {
-            SagaState::Running => (Tone::Plain, Text::of("job-saga-running")),
-            SagaState::Placed => (Tone::Good, Text::of("job-saga-placed")),
-            SagaState::Compensating => (Tone::Warning, Text::of("job-saga-compensating")),
-            SagaState::Cancelled => (Tone::Bad, Text::of("job-saga-cancelled")),
-        };
-        self.page.badge(tone, text)
+        saga_badge(&self.page, saga)
     }
 
     fn saga_job(&self, saga: &Saga) -> String {

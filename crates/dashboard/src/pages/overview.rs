@@ -302,7 +302,12 @@ impl OverviewPage {
             .collect()
     }
 
-    #[expect(clippy::unused_self, reason = "a template calls it")]
+    /// Figures of the last hour.
+    fn facts(&self, of: fn(&Self, &Hour) -> Vec<Fact>) -> Result<Vec<Fact>, &Trouble> {
+        self.hour.as_ref().map(|hour| of(self, hour))
+    }
+
+    #[expect(clippy::unused_self, reason = "one of the lists that `facts` takes")]
     fn order_facts(&self, hour: &Hour) -> Vec<Fact> {
         let failed = hour.count(name::JOBS_FAILED);
         vec![
@@ -350,7 +355,7 @@ impl OverviewPage {
         ]
     }
 
-    #[expect(clippy::unused_self, reason = "a template calls it")]
+    #[expect(clippy::unused_self, reason = "one of the lists that `facts` takes")]
     fn billing_facts(&self, hour: &Hour) -> Vec<Fact> {
         vec![
             plain(Text::of("overview-requests"), hour.count(name::API_REQUESTS)),

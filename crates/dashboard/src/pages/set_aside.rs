@@ -17,7 +17,7 @@ use crate::{
     page::{Page, PageResult, render},
     pager::Window,
     section::{Dependency, Needs, Trouble, configured, within},
-    sent::{self, Shown},
+    sent::Sent,
     text::Text,
     visit::Visit,
 };
@@ -113,9 +113,7 @@ struct SetAsideEventPage {
     page: Page,
     event: SetAsideEvent,
     customer_is_there: bool,
-    key: Option<Shown>,
-    value: Shown,
-    headers: Vec<(String, Option<Shown>)>,
+    sent: Sent,
 }
 
 /// `GET /dashboard/set-aside/{topic}/{partition}/{offset}`.
@@ -133,13 +131,7 @@ pub(crate) async fn show_event(
             "events",
             Text::of("set-aside-event-title").with("kind", &event.kind),
         ),
-        key: event.key.as_deref().map(sent::key),
-        value: sent::value(&event.value),
-        headers: event
-            .headers
-            .iter()
-            .map(|(name, value)| (name.clone(), value.as_deref().map(|value| sent::header(name, value))))
-            .collect(),
+        sent: Sent::of(event.key.as_deref(), &event.value, &event.headers),
         event,
         customer_is_there,
     })

@@ -55,8 +55,8 @@ impl SettingsPage {
         setting.origin == "default"
     }
 
+    #[expect(clippy::unused_self, reason = "a template calls it")]
     fn lastings(&self) -> [(&'static str, Text); 3] {
-        debug_assert!(self.log_level.is_some());
         [
             ("10", Text::of("settings-ten-minutes")),
             ("60", Text::of("settings-hour")),

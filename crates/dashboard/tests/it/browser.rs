@@ -96,14 +96,14 @@ impl Browser {
 
     /// Asks for a page until it shows all of these.
     pub(crate) async fn until(&mut self, path: &str, texts: &[&str]) -> Answer {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(40);
         loop {
             let page = self.get(path).await;
             if texts.iter().all(|text| page.text.contains(text)) || tokio::time::Instant::now() > deadline {
                 page.shows(texts);
                 return page;
             }
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 

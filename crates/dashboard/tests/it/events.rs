@@ -15,12 +15,7 @@ use reqwest::StatusCode;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{
-    browser::{Answer, Browser},
-    test_dashboard::TestDashboard,
-};
-
-const DEADLINE: Duration = Duration::from_secs(40);
+use crate::{browser::Answer, test_dashboard::TestDashboard};
 
 /// A dashboard beside a running consumer of a topic of its own.
 struct Bed {
@@ -94,23 +89,6 @@ fn config(brokers: &str) -> ClientConfig {
     config
 }
 
-/// The page once it shows `text`.
-async fn once_it_shows(browser: &mut Browser, path: &str, text: &str) -> Answer {
-    let began = Instant::now();
-    loop {
-        let page = browser.get(path).await;
-        if page.text.contains(text) {
-            return page;
-        }
-        assert!(
-            began.elapsed() < DEADLINE,
-            "{path} never shows `{text}`:\n{}",
-            page.text
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
 const CREATED: &[u8] = br#"{"type":"Customer.Created","payload":{"userId":"c-1"}}"#;
 const SUSPENDED: &[u8] = br#"{"type":"Customer.Suspended","payload":{"userId":"c-2","name":"Ana","phone":3001234567}}"#;
 const BROKEN: &[u8] =
@@ -123,9 +101,9 @@ async fn shows_each_partition_with_its_owner_and_lag() {
     let mut browser = bed.dashboard.signed_in("bob").await;
     // What the broker, the store and the consumer say comes in its own time.
     for text in ["the-consumer", "consumes", "<dt>Still to apply</dt><dd>0</dd>"] {
-        once_it_shows(&mut browser, "/dashboard/events", text).await;
+        browser.until("/dashboard/events", &[text]).await;
     }
-    let page = once_it_shows(&mut browser, "/dashboard/events", "caught up").await;
+    let page = browser.until("/dashboard/events", &["caught up"]).await;
     page.shows(&[&format!("<code>{}/1</code>", bed.topic)]);
     page.hides(&["Let paused partitions go on"]);
     bed.stop().await;
@@ -138,7 +116,7 @@ async fn an_event_that_waits_is_shown_masked_applied_once_its_customer_is_there_
     bed.put(0, SUSPENDED).await;
     let mut anna = bed.dashboard.signed_in("anna").await;
     let mut bob = bed.dashboard.signed_in("bob").await;
-    let list = once_it_shows(&mut anna, "/dashboard/set-aside?user=c-2", "2 entries").await;
+    let list = anna.until("/dashboard/set-aside?user=c-2", &["2 entries"]).await;
     list.shows(&["Customer.Suspended", ">c-2<"]);
     anna.get("/dashboard/set-aside?user=c-3")
         .await
@@ -194,14 +172,14 @@ async fn dead_letters_are_shown_masked_and_put_back_after_a_preview() {
     let mut anna = bed.dashboard.signed_in("anna").await;
     let mut bob = bed.dashboard.signed_in("bob").await;
     bed.put(0, BROKEN).await;
-    let list = once_it_shows(&mut anna, "/dashboard/dead-letters", "1 entry").await;
+    let list = anna.until("/dashboard/dead-letters", &["1 entry"]).await;
     // Letters of one key lie in one partition, one after the other.
     let first = list.text.split("name=\"place\" value=\"").nth(1).unwrap();
     let first = first.split('"').next().unwrap().to_owned();
     let partition = first.strip_suffix("/0").unwrap().to_owned();
     let place = |offset: i32| format!("{partition}/{offset}");
     bed.put(1, b"\x00\x00\x00\x00\x2aAna").await;
-    let list = once_it_shows(&mut anna, "/dashboard/dead-letters", &place(1)).await;
+    let list = anna.until("/dashboard/dead-letters", &[&place(1)]).await;
     list.shows(&["not_json", "not put back", "Put all 2 back"]);
     let page = bob.get(&format!("/dashboard/dead-letters/{}", place(0))).await;
     page.shows(&["c-3", "xxx xxxxxxx", "x-dead-letter-code"]);
@@ -227,7 +205,7 @@ async fn dead_letters_are_shown_masked_and_put_back_after_a_preview() {
     assert_eq!(replayed.location(), "/dashboard/dead-letters");
     // It is as broken as before, so that it comes back as another dead letter.
     let again = place(2);
-    let list = once_it_shows(&mut anna, "/dashboard/dead-letters", &again).await;
+    let list = anna.until("/dashboard/dead-letters", &[again.as_str()]).await;
     list.shows(&["put back</span>", "Put all 2 back"]);
     anna.get("/dashboard/dead-letters/replay?all=yes").await.shows(&[
         "2 dead letters would go back",

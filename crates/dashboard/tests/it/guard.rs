@@ -1,7 +1,10 @@
 //! Who gets in, and what they may do.
 
-use billwright_dashboard::DashboardSettings;
+use std::time::{Duration, Instant};
+
+use billwright_dashboard::{DashboardSettings, QueueSource};
 use billwright_store::operations::audit::AuditOutcome;
+use billwright_worker::{RedisSettings, admin::QueueAddress};
 use reqwest::StatusCode;
 
 use crate::{browser::Browser, test_dashboard::TestDashboard};
@@ -304,13 +307,98 @@ async fn a_list_is_bounded_whatever_is_asked_for() {
 }
 
 #[tokio::test]
-async fn while_mongodb_is_away_nothing_is_done_that_cannot_be_noted() {
+async fn leaving_is_possible_while_mongodb_is_away() {
     let mut dashboard = TestDashboard::worker().await;
     dashboard.sources.billz_database = Some(crate::test_dashboard::open("mongodb://127.0.0.1:1/", "nothing").await);
     let dashboard = dashboard.start().await;
     let mut browser = dashboard.signed_in("anna").await;
     browser.get("/dashboard/audit").await.shows(&["MongoDB is away"]);
     let left = browser.post("/dashboard/logout", &[]).await;
-    assert_eq!(left.status, StatusCode::SEE_OTHER, "leaving is always possible");
+    assert_eq!(left.status, StatusCode::SEE_OTHER);
+    assert_eq!(browser.get("/dashboard").await.status, StatusCode::SEE_OTHER);
+    dashboard.drop_all().await;
+}
+
+#[tokio::test]
+async fn who_signs_out_is_signed_out_in_every_process_that_has_the_key() {
+    let mut dashboard = TestDashboard::worker().await;
+    dashboard.settings.session_key = Some("0123456789abcdef0123456789abcdef".into());
+    let dashboard = dashboard.start().await;
+    let mut browser = dashboard.signed_in("anna").await;
+    let session = browser.cookie("billwright_session").unwrap().clone();
+    let mut elsewhere = dashboard.browser_elsewhere().await;
+    elsewhere.set_cookie("billwright_session", &session);
+    assert_eq!(elsewhere.get("/dashboard/audit").await.status, StatusCode::OK);
+    browser.post("/dashboard/logout", &[]).await;
+    let began = Instant::now();
+    loop {
+        elsewhere.set_cookie("billwright_session", &session);
+        if elsewhere.get("/dashboard/audit").await.status == StatusCode::SEE_OTHER {
+            break;
+        }
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "the old cookie still opens the other process"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    dashboard.drop_all().await;
+}
+
+/// What the stream tells until it ends.
+async fn whole_stream(dashboard: &TestDashboard, browser: &Browser) -> tokio::task::JoinHandle<String> {
+    let url = format!("http://{}/dashboard/live", dashboard.address.unwrap());
+    let cookie = format!("billwright_session={}", browser.cookie("billwright_session").unwrap());
+    let request = reqwest::Client::new().get(url).header("cookie", cookie);
+    let answer = request.send().await.unwrap();
+    tokio::spawn(async move { answer.text().await.unwrap() })
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_session_and_with_the_process() {
+    let dashboard = TestDashboard::worker().await.start().await;
+    let (mut anna, bob) = (dashboard.signed_in("anna").await, dashboard.signed_in("bob").await);
+    let annas = whole_stream(&dashboard, &anna).await;
+    let bobs = whole_stream(&dashboard, &bob).await;
+    anna.post("/dashboard/logout", &[]).await;
+    let told = tokio::time::timeout(Duration::from_secs(10), annas).await.unwrap();
+    assert!(told.unwrap().contains("event: live"));
+    assert!(!bobs.is_finished());
+    dashboard.sources.stop.cancel();
+    tokio::time::timeout(Duration::from_secs(10), bobs)
+        .await
+        .unwrap()
+        .unwrap();
+    dashboard.drop_all().await;
+}
+
+#[tokio::test]
+async fn an_action_goes_on_when_its_browser_goes_away() {
+    // A Redis that takes connections and says nothing, so that the action takes a while.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut dashboard = TestDashboard::worker().await;
+    dashboard.sources.queue = Some(QueueSource::new(QueueAddress {
+        redis: RedisSettings {
+            url: format!("redis://{}", silent.local_addr().unwrap()).into(),
+        },
+        ..dashboard.queue.clone()
+    }));
+    let dashboard = dashboard.start().await;
+    let mut anna = dashboard.signed_in("anna").await;
+    let token = anna.get("/dashboard/audit").await.csrf();
+    let fields = [("csrf", token.as_str()), ("confirmed", "yes")];
+    let acting = anna.post_raw("/dashboard/job/1/run-now", &fields);
+    let gone = tokio::time::timeout(Duration::from_millis(700), acting).await;
+    assert!(gone.is_err(), "the browser went before the answer");
+    let began = Instant::now();
+    loop {
+        let audit = dashboard.audit().await;
+        let line = audit.iter().find(|line| line.entry.action == "job.run-now").unwrap();
+        if line.outcome == AuditOutcome::Failed {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "{line:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     dashboard.drop_all().await;
 }

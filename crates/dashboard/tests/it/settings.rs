@@ -10,7 +10,7 @@ use billwright_store::operations::audit::AuditOutcome;
 use chrono::{DateTime, Utc};
 use reqwest::StatusCode;
 
-use crate::test_dashboard::TestDashboard;
+use crate::test_dashboard::{TestDashboard, open};
 
 /// Remembers what it was told, and takes no filter with a blank.
 #[derive(Debug, Default)]
@@ -131,5 +131,23 @@ async fn an_operator_changes_what_is_logged_and_a_viewer_does_not() {
         "filter `debug`",
         "/dashboard/settings/log-level",
     ]);
+    dashboard.drop_all().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_noted_in_the_audit_is_not_done() {
+    let mut dashboard = TestDashboard::worker().await;
+    let told = Arc::new(Told::default());
+    dashboard.sources.log_level = Some(told.clone());
+    dashboard.sources.billz_database = Some(open("mongodb://127.0.0.1:1/", "nothing").await);
+    let dashboard = dashboard.start().await;
+    let mut operator = dashboard.signed_in("anna").await;
+    // MongoDB is nothing that the action itself would need.
+    let refused = operator
+        .post("/dashboard/settings/log-level", &[("filter", "debug")])
+        .await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    refused.shows(&["MongoDB is away"]);
+    assert_eq!(told.current(), "info");
     dashboard.drop_all().await;
 }

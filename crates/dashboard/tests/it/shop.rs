@@ -1,13 +1,13 @@
 //! A shop: the dashboard with a sandbox of Billz, and workers where a test wants one.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use billwright_connectors::{
     billz::{Billz, BillzSettings},
     breaker::{Breaker, BreakerSettings},
     budget::Budget,
 };
-use billwright_dashboard::{Dashboard, Sources};
+use billwright_dashboard::Sources;
 use billwright_domain::{HealthBoard, ShopId, SystemClock};
 use billwright_sandbox::{SECRET_TOKEN, SHOP_ID, Sandbox, SandboxSettings};
 use billwright_store::billz::indexes;
@@ -17,7 +17,6 @@ use billwright_worker::{
 };
 use mongodb::bson::{Document, doc, oid::ObjectId};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -161,14 +160,7 @@ impl Shop {
 
     /// The operator in front of another process's dashboard, which has seen no sale yet.
     pub(crate) async fn operator_elsewhere(&self) -> Browser {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let router = Dashboard::new(self.dashboard.settings.clone(), self.dashboard.sources.clone())
-            .unwrap()
-            .router();
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        tokio::spawn(async move { axum::serve(listener, service).await });
-        let mut browser = Browser::at(address);
+        let mut browser = self.dashboard.browser_elsewhere().await;
         browser.sign_in("anna", PASSWORD).await;
         browser
     }

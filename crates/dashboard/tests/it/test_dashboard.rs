@@ -76,14 +76,24 @@ impl TestDashboard {
 
     /// Starts it; it ends with the test.
     pub(crate) async fn start(mut self) -> Self {
+        self.address = Some(self.serve().await);
+        self
+    }
+
+    async fn serve(&self) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        self.address = Some(listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
         let router = Dashboard::new(self.settings.clone(), self.sources.clone())
             .unwrap()
             .router();
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await });
-        self
+        address
+    }
+
+    /// A browser with no cookies in front of another process with the same settings and sources.
+    pub(crate) async fn browser_elsewhere(&self) -> Browser {
+        Browser::at(self.serve().await)
     }
 
     /// A browser with no cookies.
