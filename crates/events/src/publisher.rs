@@ -95,8 +95,7 @@ pub(crate) async fn publish(runtime: Arc<Runtime>, topic: String, cancel: Cancel
         );
         backoff.wait(&cancel).await;
     }
-    // Another process takes over at once; if this fails, it does when the term is over.
-    let _ = lease::give_back(&runtime.mongo, RIGHT, &holder).await;
+    lease::give_back(&runtime.mongo, RIGHT, &holder).await;
 }
 
 impl Publisher {

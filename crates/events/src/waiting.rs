@@ -53,8 +53,7 @@ pub(crate) async fn look_after(runtime: Arc<Runtime>, dead_letters: DeadLetters,
             break;
         }
     }
-    // Another process takes over at once; if this fails, it does when the term is over.
-    let _ = lease::give_back(&runtime.mongo, RIGHT, &holder).await;
+    lease::give_back(&runtime.mongo, RIGHT, &holder).await;
 }
 
 async fn sweep(

@@ -7,11 +7,11 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use billwright_domain::{HealthBoard, SystemClock};
 use futures_util::future::join_all;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     alerts,
@@ -21,6 +21,9 @@ use crate::{
     roles::{self, Running},
     telemetry::{self, LogControl},
 };
+
+/// How long after the grace period whatever still runs is left alone.
+const BEYOND_GRACE: Duration = Duration::from_secs(5);
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
@@ -71,7 +74,7 @@ impl Run {
         };
         let (pages, report) = roles::dashboard::start(config.dashboard, sources, samples, stop.clone())?;
         let mut router = http::operations_router(operations).merge(http::observed(pages));
-        let mut running: Vec<Running> = vec![report];
+        let mut running: Vec<(&str, Running)> = vec![("the dashboard's records", report)];
         if let Some(api) = config.api {
             if api.is_open() && !is_loopback(address.ip()) {
                 tracing::warn!(%address, "the API is open to everybody who reaches this address; set `API_KEYS` or `API_JWT_JWKS_URL`, or `HOST=127.0.0.1`");
@@ -84,38 +87,77 @@ impl Run {
             // Set once.
             let _ = consumer.set(control.clone());
             watched.events = Some(control);
-            running.push(events);
+            running.push(("the consumer of events", events));
         }
         if let Some(worker) = worker {
-            running.push(worker.start(health.clone(), stop.clone()));
+            running.push(("the worker", worker.start(health.clone(), stop.clone())));
         }
         let watching = tokio::spawn(alerts::watch(config.alerts, watched, stop.clone()));
-        running.push(Box::pin(async move {
+        let watch: Running = Box::pin(async move {
             if let Err(error) = watching.await {
                 tracing::error!(%error, "the watch over the process ended unexpectedly");
             }
-        }));
+        });
+        running.push(("the watch over the process", watch));
         let router = router.fallback(billwright_api::not_found);
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
 
         let server = tokio::spawn(http::serve(listener, router, stop.clone(), config.http.grace));
         stop.cancelled().await;
         stopping.store(true, Ordering::Relaxed);
-        finish(server, running, &stop).await;
+        let is_finished = finish(server, running, config.http.grace + BEYOND_GRACE).await;
         tracing::info!("stopped");
-        Ok(ExitCode::SUCCESS)
+        Ok(if is_finished {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
     }
 }
 
-/// Waits until the server and every role have finished what was in flight; each keeps to the grace period by itself.
-async fn finish(server: tokio::task::JoinHandle<()>, running: Vec<Running>, stop: &CancellationToken) {
-    debug_assert!(stop.is_cancelled());
-    let (outcome, _) = tokio::join!(server, join_all(running));
-    if let Err(error) = outcome {
-        tracing::error!(%error, "the HTTP server ended unexpectedly");
-    }
+/// Waits until the server and every role have finished what was in flight. Each keeps to the grace period by itself; one that
+/// does not within `longest` is left alone, since what it has in flight is taken up again as after a crash. Says whether all
+/// have finished.
+async fn finish(
+    server: tokio::task::JoinHandle<()>,
+    mut running: Vec<(&'static str, Running)>,
+    longest: Duration,
+) -> bool {
+    running.push((
+        "the HTTP server",
+        Box::pin(async move {
+            if let Err(error) = server.await {
+                tracing::error!(%error, "the HTTP server ended unexpectedly");
+            }
+        }),
+    ));
+    let finished = running.into_iter().map(async |(name, running)| {
+        let is_finished = tokio::time::timeout(longest, running).await.is_ok();
+        if !is_finished {
+            tracing::error!(
+                "{name} did not stop within {} s and is left as it is; what it had in flight is taken up again",
+                longest.as_secs()
+            );
+        }
+        is_finished
+    });
+    join_all(finished).await.into_iter().all(|is_finished| is_finished)
 }
 
 fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_never_ends_does_not_keep_the_process() {
+        let server = || tokio::spawn(async {});
+        let ends: Running = Box::pin(tokio::time::sleep(Duration::from_secs(1)));
+        assert!(finish(server(), vec![("one", ends)], Duration::from_secs(2)).await);
+        let never: Running = Box::pin(std::future::pending());
+        assert!(!finish(server(), vec![("one", never)], Duration::from_secs(2)).await);
+    }
 }

@@ -53,6 +53,22 @@ async fn a_mongodb_that_is_killed_in_the_middle_costs_and_doubles_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn stops_although_mongodb_answers_nothing() {
+    let server = MongoServer::start().await.unwrap();
+    let bed = Bed::on(shared::kafka_brokers().await.unwrap(), server.uri()).await;
+    bed.create_topic(&bed.topic).await;
+    Load::random(23, 50, 5).put(&bed).await;
+    let consumer = bed.start_with(bed.settings()).await;
+    bed.drained().await;
+    server.pause().unwrap();
+    let stopped = tokio::time::timeout(Duration::from_secs(25), consumer.stop()).await;
+    assert!(stopped.is_ok(), "it waits for a database that is silent");
+    server.kill().await.unwrap();
+    server.restart().await.unwrap();
+    bed.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_is_killed_in_the_middle_costs_and_doubles_nothing() {
     let server = KafkaServer::start().await.unwrap();
     let bed = Bed::on(server.brokers(), shared::mongodb_uri().await.unwrap()).await;

@@ -12,6 +12,9 @@ use crate::{
 /// The collection's name.
 pub const COLLECTION: &str = "event_leases";
 
+/// How long giving a right back may take.
+const GIVEN_BACK_WITHIN: Duration = Duration::from_secs(2);
+
 /// Takes or keeps the right `name`: `holder` has it for `term` from now on, unless another one has it. It is MongoDB's
 /// clock that tells the time: those of the processes differ.
 pub async fn take(mongo: &Mongo, name: &str, holder: &str, term: Duration) -> Result<bool, StoreError> {
@@ -31,11 +34,13 @@ pub async fn take(mongo: &Mongo, name: &str, holder: &str, term: Duration) -> Re
     Ok(found.get_str("holder").ok() == Some(holder))
 }
 
-/// Gives a right back, so that another process need not wait for its end.
-pub async fn give_back(mongo: &Mongo, name: &str, holder: &str) -> Result<(), StoreError> {
-    mongo
-        .collection(COLLECTION)
-        .delete_one(doc! { "_id": name, "holder": holder })
-        .await?;
-    Ok(())
+/// Gives a right back, so that another process need not wait for the end of its term. Only a courtesy: it is left alone where
+/// MongoDB does not answer at once, so that a process that stops does not wait for a database that is silent.
+pub async fn give_back(mongo: &Mongo, name: &str, holder: &str) {
+    let collection = mongo.collection(COLLECTION);
+    let deleted = collection.delete_one(doc! { "_id": name, "holder": holder });
+    let given_back = tokio::time::timeout(GIVEN_BACK_WITHIN, deleted.into_future()).await;
+    if !matches!(given_back, Ok(Ok(_))) {
+        tracing::debug!("the right `{name}` was not given back; it ends by itself");
+    }
 }
