@@ -10,7 +10,7 @@ mod lifecycle;
 mod roles;
 mod telemetry;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches};
 use config::{ConfigProblems, Source};
@@ -19,6 +19,9 @@ use crate::{commands::Command, env_vars::Variable, telemetry::Telemetry};
 
 /// Exit status for a wrong configuration, after `EX_CONFIG` of `sysexits.h`.
 const EXIT_CONFIGURATION: u8 = 78;
+
+/// How long calls that block are waited for once everything else has ended.
+const LEFT_BEHIND: Duration = Duration::from_secs(1);
 
 /// Billz order worker and TelecomX billing, in one process.
 #[derive(Debug, clap::Parser)]
@@ -64,6 +67,8 @@ fn run(cli: Cli, source: &Source) -> anyhow::Result<ExitCode> {
     let telemetry = Telemetry::start(source, cli.command.is_traced(), runtime.handle())?;
     let outcome = runtime.block_on(cli.command.run(source, telemetry.logs.clone()));
     telemetry.finish();
+    // A call into librdkafka that waits for a broker which is gone must not keep a process that has stopped.
+    runtime.shutdown_timeout(LEFT_BEHIND);
     outcome
 }
 
