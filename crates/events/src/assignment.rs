@@ -39,6 +39,7 @@ pub(crate) struct Assignment {
     runtime: Arc<Runtime>,
     dead_letters: Arc<DeadLetters>,
     tasks: Handle,
+    cancel: CancellationToken,
     member: OnceLock<Weak<Member>>,
     queues: Mutex<HashMap<Place, Arc<AsyncMutex<PartitionMessages>>>>,
     workers: Mutex<HashMap<Place, Running>>,
@@ -52,11 +53,18 @@ struct Running {
 }
 
 impl Assignment {
-    pub(crate) fn new(runtime: Arc<Runtime>, dead_letters: Arc<DeadLetters>, tasks: Handle) -> Self {
+    /// An assignment whose workers stop at `cancel`, each after its batch.
+    pub(crate) fn new(
+        runtime: Arc<Runtime>,
+        dead_letters: Arc<DeadLetters>,
+        tasks: Handle,
+        cancel: CancellationToken,
+    ) -> Self {
         Self {
             runtime,
             dead_letters,
             tasks,
+            cancel,
             member: OnceLock::new(),
             queues: Mutex::default(),
             workers: Mutex::default(),
@@ -140,7 +148,7 @@ impl Assignment {
             return;
         };
         self.runtime.status.assigned(&place);
-        let (cancel, reposition) = (CancellationToken::new(), Arc::new(Notify::new()));
+        let (cancel, reposition) = (self.cancel.child_token(), Arc::new(Notify::new()));
         let positioned = Arc::new(AtomicBool::new(false));
         let worker = Worker::new(
             Arc::clone(&self.runtime),

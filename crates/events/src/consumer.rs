@@ -1,11 +1,13 @@
 //! Connects to the brokers, joins the group, and keeps the member alive until it is told to stop.
 
 use std::{
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use billwright_domain::Condition;
+use billwright_domain::{Clock, Condition};
+use chrono::TimeDelta;
 use rdkafka::{
     config::FromClientConfigAndContext,
     consumer::{BaseConsumer, CommitMode, Consumer},
@@ -34,6 +36,9 @@ const TICK: Duration = Duration::from_secs(1);
 /// How often it is looked whether a topic was deleted and created again.
 const LOOK_AT_TOPICS: Duration = Duration::from_secs(10);
 
+/// How often it is looked whether the clock was set back.
+const LOOK_AT_CLOCK: Duration = Duration::from_millis(500);
+
 /// How long calls that still run are waited for before the group is left.
 const LEAVE_WITHIN: Duration = Duration::from_secs(6);
 
@@ -41,21 +46,55 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(6);
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 /// Consumes until `cancel`, or until it gives up at start.
+///
+/// librdkafka's threads wait for moments of the wall clock. Where that is set back by an hour, as a wrong clock is once it is
+/// corrected, they sleep for an hour: nothing is consumed, delivered or answered. So all clients are then made anew; those that
+/// sleep are left to themselves, and the group notices by their silence.
 pub(crate) async fn run(runtime: Arc<Runtime>, cancel: CancellationToken) {
+    while !cancel.is_cancelled() {
+        let clients = cancel.child_token();
+        let mut running = pin!(run_clients(&runtime, clients.clone()));
+        tokio::select! {
+            () = &mut running => {}
+            by = set_back(&*runtime.clock) => {
+                tracing::warn!("the clock was set back by {} s; the clients of Kafka are made anew", by.num_seconds());
+                clients.cancel();
+                running.await;
+            }
+        }
+    }
+    runtime.status.enter(Phase::Stopped, None);
+}
+
+/// Waits until the clock is set back by more than a moment, and says by how much.
+async fn set_back(clock: &dyn Clock) -> TimeDelta {
+    let mut before = clock.now();
+    loop {
+        tokio::time::sleep(LOOK_AT_CLOCK).await;
+        let now = clock.now();
+        if before - now > TimeDelta::seconds(1) {
+            return before - now;
+        }
+        before = now;
+    }
+}
+
+/// Makes the clients and consumes with them until `cancel`, or until it gives up at start.
+async fn run_clients(runtime: &Arc<Runtime>, cancel: CancellationToken) {
     let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(10));
     let tasks = TaskTracker::new();
     if let Some(topic) = runtime.settings.events_out_topic.clone() {
-        tasks.spawn(publisher::publish(Arc::clone(&runtime), topic, cancel.clone()));
+        tasks.spawn(publisher::publish(Arc::clone(runtime), topic, cancel.clone()));
     }
-    if connect(&runtime, &cancel).await {
+    if connect(runtime, &cancel).await {
         match DeadLetters::new(Arc::clone(&runtime.settings)) {
             Ok(dead_letters) => {
-                tasks.spawn(waiting::look_after(Arc::clone(&runtime), dead_letters, cancel.clone()));
+                tasks.spawn(waiting::look_after(Arc::clone(runtime), dead_letters, cancel.clone()));
             }
             Err(error) => tracing::error!("events that wait are not looked after: {error}"),
         }
         loop {
-            match consume(&runtime, &cancel).await {
+            match consume(runtime, &cancel).await {
                 Ok(()) => break,
                 Err(error) => {
                     let explained = kafka::explain(&error);
@@ -73,7 +112,6 @@ pub(crate) async fn run(runtime: Arc<Runtime>, cancel: CancellationToken) {
     cancel.cancelled().await;
     tasks.close();
     tasks.wait().await;
-    runtime.status.enter(Phase::Stopped, None);
 }
 
 /// Looks for the brokers, as often as the settings say. Says whether they were found.
@@ -127,7 +165,7 @@ fn look_for_brokers(runtime: &Runtime) -> Result<(), KafkaError> {
 /// Joins the group and consumes until `cancel`; an error means that the member cannot go on.
 async fn consume(runtime: &Arc<Runtime>, cancel: &CancellationToken) -> Result<(), KafkaError> {
     let dead_letters = Arc::new(DeadLetters::new(Arc::clone(&runtime.settings))?);
-    let assignment = Assignment::new(Arc::clone(runtime), dead_letters, Handle::current());
+    let assignment = Assignment::new(Arc::clone(runtime), dead_letters, Handle::current(), cancel.clone());
     let member: Arc<Member> = Arc::new(BaseConsumer::from_config_and_context(
         &kafka::consumer(&runtime.settings),
         assignment,
@@ -330,5 +368,26 @@ impl Polling {
                 Condition::Degraded | Condition::Down => tracing::warn!("customer events: {detail}"),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use billwright_domain::MockClock;
+    use chrono::{DateTime, Utc};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_back_is_noticed_and_one_that_stands_or_is_set_forward_is_not() {
+        let clock = MockClock::at(DateTime::<Utc>::UNIX_EPOCH + TimeDelta::days(20_000));
+        let mut noticed = pin!(set_back(&clock));
+        for step in [TimeDelta::zero(), TimeDelta::hours(1), TimeDelta::milliseconds(-900)] {
+            clock.advance(step);
+            let looked = tokio::time::timeout(LOOK_AT_CLOCK * 3, &mut noticed).await;
+            assert!(looked.is_err(), "{step}");
+        }
+        clock.advance(TimeDelta::hours(-1));
+        assert_eq!(noticed.await, TimeDelta::hours(1));
     }
 }

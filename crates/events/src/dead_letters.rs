@@ -6,13 +6,13 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
     message::{Header, OwnedHeaders},
-    producer::{FutureProducer, FutureRecord},
+    producer::FutureRecord,
     util::Timeout,
 };
 
 use crate::{
     invalid::Invalid,
-    kafka::{self, ANSWER_WITHIN, Logging},
+    kafka::{self, ANSWER_WITHIN, Sender},
     settings::EventsSettings,
     topics::{Partitions, Topics},
 };
@@ -56,17 +56,17 @@ pub(crate) struct DeadLetter<'a> {
 /// The writer of dead letters.
 pub(crate) struct DeadLetters {
     settings: Arc<EventsSettings>,
-    producer: FutureProducer<Logging>,
+    sender: Sender,
     topics: Topics,
 }
 
 impl DeadLetters {
     pub(crate) fn new(settings: Arc<EventsSettings>) -> Result<Self, KafkaError> {
-        let producer = kafka::producer(&settings).create_with_context(Logging::default())?;
+        let sender = Sender::new(&kafka::producer(&settings))?;
         Ok(Self {
             topics: Topics::new(Arc::clone(&settings)),
             settings,
-            producer,
+            sender,
         })
     }
 
@@ -126,7 +126,8 @@ impl DeadLetters {
         let mut record: FutureRecord<'_, [u8], [u8]> = FutureRecord::to(topic).headers(headers);
         record.key = letter.key;
         record.payload = letter.value.filter(|_| with_value);
-        self.producer
+        self.sender
+            .get()?
             .send(record, Timeout::After(ANSWER_WITHIN))
             .await
             .map(|_| ())

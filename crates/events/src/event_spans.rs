@@ -68,8 +68,9 @@ fn trace_of(headers: &[(String, Option<Vec<u8>>)]) -> Option<TraceContext> {
     })
 }
 
-/// Notes in `trace` that a change is published, and gives the context that goes out with it.
-pub(crate) fn published(trace: &TraceContext, entry: &WaitingEntry) -> Option<TraceContext> {
+/// Notes in `trace` that a change is published, and gives the context that goes out with it: the trace goes on also where the
+/// note itself is not taken.
+pub(crate) fn published(trace: &TraceContext, entry: &WaitingEntry) -> TraceContext {
     let span = tracing::info_span!(
         parent: None,
         "event.publish",
@@ -78,7 +79,7 @@ pub(crate) fn published(trace: &TraceContext, entry: &WaitingEntry) -> Option<Tr
         event.type = entry.kind,
     );
     trace.continue_in(&span);
-    TraceContext::of(&span)
+    TraceContext::of(&span).unwrap_or_else(|| trace.clone())
 }
 
 #[cfg(test)]

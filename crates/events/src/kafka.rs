@@ -10,6 +10,7 @@ use rdkafka::{
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer, ConsumerContext},
     error::{KafkaError, RDKafkaErrorCode},
+    producer::FutureProducer,
 };
 
 use crate::settings::EventsSettings;
@@ -96,6 +97,32 @@ pub(crate) fn consumer(settings: &EventsSettings) -> ClientConfig {
         config.set("group.instance.id", name);
     }
     config
+}
+
+/// A producer whose end nobody waits for: dropping it joins a thread of librdkafka, which may be asleep.
+pub(crate) struct Sender(Option<FutureProducer<Logging>>);
+
+impl Sender {
+    pub(crate) fn new(config: &ClientConfig) -> Result<Self, KafkaError> {
+        config
+            .create_with_context(Logging::default())
+            .map(|producer| Self(Some(producer)))
+    }
+
+    /// The producer; it is there until the drop.
+    pub(crate) fn get(&self) -> Result<&FutureProducer<Logging>, KafkaError> {
+        self.0.as_ref().ok_or(KafkaError::Canceled)
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        let producer = self.0.take();
+        // Where no thread can be started it is dropped here.
+        let _ = std::thread::Builder::new()
+            .name("kafka-goodbye".to_owned())
+            .spawn(move || drop(producer));
+    }
 }
 
 /// A producer whose messages count only once every in-sync replica has them.

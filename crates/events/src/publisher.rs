@@ -13,14 +13,14 @@ use chrono::SecondsFormat;
 use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
     message::{Header, OwnedHeaders},
-    producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer, PurgeConfig},
+    producer::{DeliveryFuture, FutureRecord, Producer, PurgeConfig},
 };
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     event_spans,
-    kafka::{self, Logging},
+    kafka::{self, Sender},
     runtime::{Runtime, retries},
     topics::{Partitions, Topics},
 };
@@ -54,7 +54,7 @@ struct Publisher {
     topic: String,
     holder: String,
     topics: Topics,
-    producer: FutureProducer<Logging>,
+    sender: Sender,
 }
 
 /// Publishes to `topic` until `cancel`.
@@ -69,21 +69,23 @@ pub(crate) async fn publish(runtime: Arc<Runtime>, topic: String, cancel: Cancel
         return;
     }
     while !cancel.is_cancelled() {
-        let failed = match config.create_with_context(Logging::default()) {
+        let failed = match Sender::new(&config) {
             Err(error) => Stuck::Kafka(error),
-            Ok(producer) => {
+            Ok(sender) => {
                 let publisher = Publisher {
                     topics: Topics::new(Arc::clone(&runtime.settings)),
                     runtime: Arc::clone(&runtime),
                     topic: topic.clone(),
                     holder: holder.clone(),
-                    producer,
+                    sender,
                 };
                 match cancel.run_until_cancelled(publisher.run()).await {
                     None => break,
                     Some(failed) => {
                         // What is still under way belongs to whoever publishes next.
-                        publisher.producer.purge(PurgeConfig::default().queue().inflight());
+                        if let Ok(producer) = publisher.sender.get() {
+                            producer.purge(PurgeConfig::default().queue().inflight());
+                        }
                         failed
                     }
                 }
@@ -173,11 +175,8 @@ impl Publisher {
             key: "content-type",
             value: Some("application/json"),
         });
-        if let Some(trace) = entry
-            .trace
-            .as_ref()
-            .and_then(|trace| event_spans::published(trace, entry))
-        {
+        if let Some(trace) = &entry.trace {
+            let trace = event_spans::published(trace, entry);
             for (key, value) in trace.headers() {
                 headers = headers.insert(Header {
                     key,
@@ -189,7 +188,7 @@ impl Publisher {
             .key(&entry.user_id)
             .payload(&value)
             .headers(headers);
-        self.producer.send_result(record).map_err(|(error, _)| error)
+        self.sender.get()?.send_result(record).map_err(|(error, _)| error)
     }
 
     async fn has_right(&self) -> Result<bool, StoreError> {

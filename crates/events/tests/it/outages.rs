@@ -1,10 +1,11 @@
 //! MongoDB and Kafka away, killed and restarted, on servers of the tests' own.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use billwright_domain::Condition;
+use billwright_domain::{Clock as _, Condition, MockClock, SystemClock};
 use billwright_events::Phase;
 use billwright_services::{KafkaServer, MongoServer, shared};
+use chrono::TimeDelta;
 use serde_json::json;
 
 use crate::{
@@ -65,6 +66,27 @@ async fn stops_although_mongodb_answers_nothing() {
     assert!(stopped.is_ok(), "it waits for a database that is silent");
     server.kill().await.unwrap();
     server.restart().await.unwrap();
+    bed.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_set_back_makes_the_clients_anew_and_doubles_nothing() {
+    let bed = Bed::new().await;
+    let load = Load::random(24, 600, 60);
+    load.put(&bed).await;
+    let clock = MockClock::at(SystemClock.now());
+    let consumer = bed.start_at(bed.settings(), Arc::new(clock.clone())).await;
+    let assigned = || consumer.handle.state().partitions.len();
+    eventually("the partitions are assigned", async || assigned() == 6).await;
+    clock.advance(TimeDelta::hours(-1));
+    eventually("the member has left", async || assigned() == 0).await;
+    eventually("the partitions are assigned to another member", async || {
+        assigned() == 6
+    })
+    .await;
+    bed.drained().await;
+    load.verify(&bed).await;
+    consumer.stop().await;
     bed.clear().await;
 }
 
