@@ -37,7 +37,8 @@ impl EventSpans {
     }
 
     /// Has what is published of `customers` belong to the traces of the events that change them, to that of the last one
-    /// where there are several; `customers` stand in the order of their ids. `changed` names the customer whom a valid event changes.
+    /// where there are several; `customers` stand in the order of their ids. `changed` names the customer whom a valid event
+    /// changes.
     pub(crate) fn hand_on<'a>(&self, customers: &mut [CustomerWrite], changed: impl Fn(usize) -> Option<&'a UserId>) {
         for (index, span) in &self.0 {
             let Some(user) = changed(*index) else { continue };

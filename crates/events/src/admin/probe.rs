@@ -89,10 +89,11 @@ fn try_to_write(settings: &EventsSettings, topic: &str) -> Result<DeadLetterTopi
     let trial = || -> Result<(), KafkaError> {
         producer.init_transactions(ANSWER_WITHIN)?;
         producer.begin_transaction()?;
-        producer
+        let sent = producer
             .send(BaseRecord::<(), [u8]>::to(topic).payload(b"check"))
-            .map_err(|(error, _)| error)?;
-        let sent = producer.flush(ANSWER_WITHIN);
+            .map_err(|(error, _)| error)
+            .and_then(|()| producer.flush(ANSWER_WITHIN));
+        // Also where nothing was sent: who reads the topic would else wait until the broker ends the transaction.
         producer.abort_transaction(ANSWER_WITHIN)?;
         sent
     };
