@@ -118,6 +118,8 @@ async fn run_step(step: Step, services: &mut Option<Services>) -> Result<()> {
         Step::Interop => step::run(with(services, this_program()?).await?.arg("interop")).await,
         Step::Browser => step::run(with(services, this_program()?).await?.arg("browser")).await,
         Step::Demo => step::run(with(services, this_program()?).await?.args(["demo", "--once"])).await,
+        // On servers of its own, since it kills them; always the same seed, so that a change is judged by the change.
+        Step::Chaos => step::run(this_program()?.args(["chaos", "--seed", "1", "--duration", "60s"])).await,
     }
 }
 

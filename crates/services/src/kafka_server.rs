@@ -15,7 +15,7 @@ use crate::{
     supervisor::Supervised,
 };
 
-const DEADLINE: Duration = Duration::from_secs(90);
+const DEADLINE: Duration = Duration::from_mins(3);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A broker for tests needs little memory, and starts sooner without the compiler that pays off after minutes.

@@ -42,7 +42,7 @@ use self::{
 use crate::{interrupt::interrupted, test_bed};
 
 /// How long the processes may take until they are ready for the first time.
-const START_DEADLINE: Duration = Duration::from_mins(2);
+const START_DEADLINE: Duration = Duration::from_mins(3);
 /// How often a person is told how far it is.
 const TOLD_EVERY: Duration = Duration::from_secs(15);
 
@@ -67,7 +67,7 @@ pub(crate) struct Arguments {
     /// Write what came of it to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Test this binary instead of building one, as a release.
+    /// Test this binary, say an optimised one, instead of building one.
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
     /// Set by this program itself.
@@ -189,7 +189,7 @@ async fn in_folder(arguments: &Arguments, seed: u64, program: PathBuf, logs: &Pa
     let injecting = tokio::spawn(Arc::clone(&injector).run());
     injecting.await??;
     let calm = Instant::now();
-    load.end().await?;
+    progress::during("waiting for the last answers", load.end()).await?;
     let quiet = quiet::wait(&world).await;
     let quiet_after = calm.elapsed();
     drop((telling, watching));
@@ -197,7 +197,7 @@ async fn in_folder(arguments: &Arguments, seed: u64, program: PathBuf, logs: &Pa
         injector.stop(member).await;
     }
     let injected = injector.injected();
-    let observed = Observed::look(&world, injected.queue_lost).await?;
+    let observed = Observed::look(&world, &injected).await?;
     let mut violations = invariants::check(&observed);
     let quiet_after = match quiet {
         Ok(()) => Some(quiet_after),

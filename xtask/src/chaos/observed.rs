@@ -16,6 +16,7 @@ use rdkafka::{
 
 use super::{
     book::{ApiBook, Complaint, EventBook, PlacedOrder, PutJob, lock},
+    faults::Injected,
     fleet::Usage,
     load::World,
     queue::Standing,
@@ -56,11 +57,13 @@ pub(super) struct Observed {
     pub(super) most: BTreeMap<String, Usage>,
     /// Whether Redis forgot the queue in between.
     pub(super) queue_lost: bool,
+    /// Whether a clock jumped in between.
+    pub(super) clocks_jumped: bool,
 }
 
 impl Observed {
     /// Looks everywhere.
-    pub(super) async fn look(world: &World, queue_lost: bool) -> Result<Self> {
+    pub(super) async fn look(world: &World, injected: &Injected) -> Result<Self> {
         let (stage, book) = (&*world.stage, &world.book);
         let put = book.jobs();
         let ids: Vec<String> = put.iter().map(|job| job.id.clone()).collect();
@@ -109,7 +112,8 @@ impl Observed {
             dead_letters,
             outputs,
             most: most.collect(),
-            queue_lost,
+            queue_lost: injected.queue_lost,
+            clocks_jumped: injected.clocks_jumped,
             ledger,
         })
     }

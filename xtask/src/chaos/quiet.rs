@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use billwright_services::progress;
 use bson::{Document, doc};
 use futures_util::TryStreamExt as _;
 use rdkafka::{
@@ -24,12 +25,15 @@ const HALF_WAY_DEADLINE: Duration = Duration::from_mins(13);
 /// Jobs that are put off are let run at once when this much of the deadline is over.
 const PROMOTE_AFTER: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(500);
+/// How often a person is told what is waited for.
+const TOLD_EVERY: Duration = Duration::from_secs(15);
 
 /// Waits; an error says what is still under way.
 pub(super) async fn wait(world: &World) -> Result<()> {
     let begun = Instant::now();
     let http = reqwest::Client::builder().timeout(Duration::from_secs(2)).build()?;
     let mut quiet_looks = 0;
+    let mut told = begun;
     loop {
         let (left, half_way) = match left(world, &http).await {
             Ok(left) => left,
@@ -44,6 +48,15 @@ pub(super) async fn wait(world: &World) -> Result<()> {
         }
         if begun.elapsed() > deadline {
             bail!("{} s after the last fault: {}", deadline.as_secs(), left.join("; "));
+        }
+        if !left.is_empty() && told.elapsed() > TOLD_EVERY {
+            told = Instant::now();
+            progress::tell(&format!(
+                "seed {}: {} s after the last fault: {}",
+                world.seed,
+                begun.elapsed().as_secs(),
+                left.join("; ")
+            ));
         }
         if begun.elapsed() > PROMOTE_AFTER {
             drop(world.queue.promote_delayed().await);

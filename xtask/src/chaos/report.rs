@@ -42,6 +42,8 @@ pub(super) struct Survived {
     pub(super) events: u64,
     pub(super) dead_letters: usize,
     pub(super) billings: i64,
+    /// Empty drafts without a comment that belong to nobody; where clocks jumped they may be left.
+    pub(super) nameless_drafts: usize,
     pub(super) most_memory_mib: u64,
     pub(super) most_handles: usize,
 }
@@ -62,6 +64,7 @@ impl Survived {
             events: observed.events.produced,
             dead_letters: observed.events.poison.len(),
             billings: observed.last_number,
+            nameless_drafts: invariants::nameless_drafts(observed),
             most_memory_mib: observed.most.values().map(|most| most.resident_kib).max().unwrap_or(0) / 1024,
             most_handles: observed.most.values().map(|most| most.handles).max().unwrap_or(0),
         }
@@ -96,6 +99,12 @@ impl Outcome {
             "  writes {} (requests repeated {} times), events {} (of them dead letters {}), billings {}",
             survived.writes, survived.repeated, survived.events, survived.dead_letters, survived.billings
         ));
+        if survived.nameless_drafts > 0 {
+            lines.push(format!(
+                "  empty drafts without a comment that were left in Billz: {}",
+                survived.nameless_drafts
+            ));
+        }
         lines.push(format!(
             "  a process took at most {} MiB and {} handles",
             survived.most_memory_mib, survived.most_handles
@@ -150,7 +159,7 @@ impl Outcome {
             "faults": self.injected.counts,
             "recoveriesMs": recoveries,
             "jobs": {"accepted": survived.jobs, "completed": survived.completed, "failed": survived.failed, "forgotten": survived.forgotten},
-            "billz": {"sales": survived.sales, "payments": survived.payments},
+            "billz": {"sales": survived.sales, "payments": survived.payments, "namelessDrafts": survived.nameless_drafts},
             "writes": {"answered": survived.writes, "repeatedRequests": survived.repeated},
             "events": {"produced": survived.events, "deadLetters": survived.dead_letters},
             "billings": survived.billings,

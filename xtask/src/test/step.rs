@@ -27,6 +27,7 @@ pub(crate) enum Step {
     Interop,
     Browser,
     Demo,
+    Chaos,
 }
 
 impl Step {
@@ -43,6 +44,7 @@ impl Step {
             Self::Interop => "interop",
             Self::Browser => "browser",
             Self::Demo => "demo",
+            Self::Chaos => "chaos",
         }
     }
 
@@ -59,6 +61,7 @@ impl Step {
             Self::Interop => "real Node clients and the built binary understand each other",
             Self::Browser => "the operations pages do what a person wants, in Chromium",
             Self::Demo => "`cargo xtask demo --once`: every step has its effect",
+            Self::Chaos => "a minute of faults: nothing is lost and nothing done twice",
         }
     }
 }

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use billwright_sandbox::{Fault, FaultRule};
-use rand::{Rng as _, rngs::StdRng, seq::IndexedRandom as _};
+use rand::{
+    Rng as _,
+    rngs::StdRng,
+    seq::{IndexedRandom as _, SliceRandom as _},
+};
 
 use crate::chaos::link::Passage;
 
@@ -77,6 +81,21 @@ impl Break {
         };
         let longest = if long && chance.random_bool(0.1) { 20_000 } else { 5_000 };
         (what, Duration::from_millis(chance.random_range(200..longest)))
+    }
+
+    /// What a run too short to draw everything by chance begins with, in an order that the seed decides: the death of every
+    /// server, of a process, and the end of one. Each is over after `1..5` seconds.
+    pub(super) fn essential(chance: &mut StdRng, processes: usize) -> Vec<(Self, Duration)> {
+        let mut essential = vec![
+            Self::KillServer(Server::MongoDb),
+            Self::KillServer(Server::Redis),
+            Self::KillServer(Server::Kafka),
+            Self::KillProcess(chance.random_range(0..processes.max(1))),
+            Self::StopProcess(chance.random_range(0..processes.max(1))),
+        ];
+        essential.shuffle(chance);
+        let length = |what| (what, Duration::from_millis(chance.random_range(1_000..5_000)));
+        essential.into_iter().map(length).collect()
     }
 
     pub(super) fn target(&self) -> Target {

@@ -4,7 +4,7 @@ mod kinds;
 mod servers;
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashSet, VecDeque},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -41,6 +41,8 @@ pub(super) struct Injected {
     pub(super) recoveries: BTreeMap<String, Vec<Duration>>,
     /// Whether Redis ever forgot everything.
     pub(super) queue_lost: bool,
+    /// Whether a process's clock, or that of Billz, ever jumped.
+    pub(super) clocks_jumped: bool,
 }
 
 /// How long a process is down of the time for which something would be broken. It takes a while to be ready again, and as
@@ -78,11 +80,18 @@ impl Injector {
     /// Breaks and mends until it is enough, and returns with everything mended.
     pub(super) async fn run(self: Arc<Self>) -> Result<()> {
         let mut chance = self.world.chances("faults", 0);
+        let processes = self.world.stage.fleet.members.len();
+        let mut essential = VecDeque::new();
+        if !self.long {
+            essential.extend(Break::essential(&mut chance, processes));
+        }
         let mut under_way = JoinSet::new();
         loop {
             let pause = Duration::from_millis(chance.random_range(500..4_000));
             // Drawn whether it can be injected or not, so that the rest of the schedule does not depend on it.
-            let (what, length) = Break::draw(&mut chance, self.world.stage.fleet.members.len(), self.long);
+            let drawn = Break::draw(&mut chance, processes, self.long);
+            let is_essential = !essential.is_empty();
+            let (what, length) = essential.pop_front().unwrap_or(drawn);
             if Instant::now() + pause + length > self.world.until {
                 break;
             }
@@ -91,7 +100,9 @@ impl Injector {
                 let mut broken = lock(&self.broken);
                 broken.len() < AT_ONCE && broken.insert(what.target())
             };
-            if free {
+            if !free && is_essential {
+                essential.push_back((what, length));
+            } else if free {
                 let injector = Arc::clone(&self);
                 under_way.spawn(async move { injector.inject(what, length).await });
             }
@@ -166,6 +177,7 @@ impl Injector {
                     return Ok(false);
                 }
                 let member = &stage.fleet.members[*at];
+                lock(&self.injected).clocks_jumped = true;
                 stage.fleet.write_clock(member, *minutes)?;
                 // A process may not have looked at its clock any sooner.
                 tokio::time::sleep(CLOCK_IS_READ_EVERY + length).await;
@@ -201,6 +213,7 @@ impl Injector {
                 tokio::time::sleep(length).await;
             }
             Break::BillzClock(minutes) => {
+                lock(&self.injected).clocks_jumped = true;
                 let step = chrono::TimeDelta::minutes(*minutes);
                 stage.sandbox.advance_clock(step);
                 tokio::time::sleep(length).await;

@@ -4,6 +4,7 @@ mod billing;
 mod orders;
 mod processes;
 
+pub(super) use self::orders::nameless_drafts;
 use super::{faults, load, observed::Observed};
 
 /// Something that must hold.

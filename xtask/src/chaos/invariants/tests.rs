@@ -191,6 +191,7 @@ fn well() -> Observed {
             },
         )]),
         queue_lost: false,
+        clocks_jumped: false,
     }
 }
 
@@ -339,6 +340,28 @@ fn what_is_planted_is_found_by_the_invariant_that_it_breaks() {
         names().into_iter().collect(),
         "an invariant without a plant proves nothing"
     );
+}
+
+#[test]
+fn an_empty_draft_may_be_left_where_billz_keeps_no_comments_and_clocks_jumped() {
+    let draft = |comment: &str, lines: usize| {
+        let mut draft = sale("stray", OrderState::Draft, comment);
+        draft.lines.truncate(lines);
+        draft
+    };
+    for (draft, clocks_jumped, excused) in [
+        (draft("", 0), true, true),
+        (draft("", 0), false, false),
+        (draft("", 1), true, false),
+        (draft("correlation-9", 0), true, false),
+    ] {
+        let broken = broken_by(|run| {
+            run.ledger.orders.push(draft.clone());
+            run.clocks_jumped = clocks_jumped;
+        });
+        let expected: &[&str] = if excused { &[] } else { &["no_sale_is_left_behind"] };
+        assert_eq!(broken, expected, "{draft:?}, clocks jumped: {clocks_jumped}");
+    }
 }
 
 #[test]

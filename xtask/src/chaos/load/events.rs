@@ -27,6 +27,9 @@ const CUSTOMERS: u64 = 12;
 /// The pause between two messages, in milliseconds.
 const PAUSE_MS: std::ops::Range<u64> = 20..250;
 
+/// How long a message may wait until the broker has it, which on a busy machine may take minutes to start.
+const PATIENCE: Duration = Duration::from_mins(15);
+
 /// What an event says.
 #[derive(Debug, Clone, PartialEq)]
 enum Said {
@@ -65,7 +68,7 @@ pub(super) async fn run(world: World, number: u64) -> Result<()> {
         .set("bootstrap.servers", world.stage.kafka.brokers())
         .set("acks", "all")
         .set("enable.idempotence", "true")
-        .set("message.timeout.ms", "300000")
+        .set("message.timeout.ms", PATIENCE.as_millis().to_string())
         .set("reconnect.backoff.max.ms", "500")
         .create()?;
     let mut chance = world.chances("events", number);
@@ -109,7 +112,7 @@ pub(super) async fn run(world: World, number: u64) -> Result<()> {
 /// Sends a message and returns where it lies, once every replica has it.
 async fn send(world: &World, producer: &FutureProducer, key: &str, value: &str) -> Result<(i32, i64)> {
     let record = FutureRecord::to(TOPIC).key(key).payload(value);
-    let written = producer.send(record, Duration::from_mins(5)).await;
+    let written = producer.send(record, PATIENCE).await;
     let written = written.map_err(|(error, _)| error)?;
     lock(&world.book.events).produced += 1;
     Ok((written.partition, written.offset))
