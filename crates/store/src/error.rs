@@ -22,7 +22,9 @@ pub enum StoreError {
         source: Error,
     },
     /// A stored document does not have the shape that it must have.
-    #[error("the document `{id}` in `{collection}` cannot be read: {problem}; correct it by hand")]
+    #[error(
+        "the document `{id}` in `{collection}` cannot be read: {problem}; correct it by hand, unless a newer version wrote it, which can go on with it"
+    )]
     Corrupt {
         /// The collection.
         collection: &'static str,

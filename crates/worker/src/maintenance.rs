@@ -25,7 +25,7 @@ use crate::{
 /// How long an order may stand still half way before somebody looks whether its job still lives.
 const IDLE: Duration = Duration::from_mins(10);
 /// How many are dealt with in one round.
-const AT_ONCE: i64 = 20;
+const AT_ONCE: usize = 20;
 
 /// Looks every so often and goes on until `stop`.
 pub(crate) async fn run(context: Arc<Context>, link: RedisLink, every: Duration, stop: CancellationToken) {
@@ -56,7 +56,11 @@ async fn round(context: &Context, link: &RedisLink, stop: &CancellationToken) ->
         metrics::gauge!("billwright_sagas", "state" => "running").set(running as f64);
         metrics::gauge!("billwright_sagas", "state" => "compensating").set(compensating as f64);
     }
-    for saga in context.sagas.neglected(IDLE, AT_ONCE).await.decide()? {
+    let neglected = context.sagas.neglected(IDLE, AT_ONCE).await.decide()?;
+    for problem in neglected.unreadable {
+        tracing::warn!(%problem, "an unfinished order cannot be looked after");
+    }
+    for saga in neglected.sagas {
         let order = saga.order;
         if let Err(error) = look_after(saga, context, link, stop).await {
             tracing::debug!(%order, error = error.text(), "an unfinished order stays as it is for now");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bson::{Bson, doc};
+use bson::{Bson, Document, doc};
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, city, eventually, is_active};
@@ -129,6 +129,40 @@ async fn reads_every_compression() {
     }
     bed.drained().await;
     assert_eq!(bed.find("users", doc! {}).await.len(), 4);
+    consumer.stop().await;
+    bed.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fields_of_a_newer_version_are_kept_in_what_an_event_writes_again() {
+    let bed = Bed::new().await;
+    let consumer = bed.start().await;
+    let created = json!({"userId": "c-1", "address": {"city": "Cali"}});
+    bed.event("Customer.Created", &created).await;
+    bed.drained().await;
+    let newer = doc! { "newer": { "of": 2_i64, "list": [1.5, "x", null] } };
+    let collections = ["users", "billings", "event_positions", "counters"];
+    for collection in collections {
+        let documents = bed.database.collection::<Document>(collection);
+        let added = documents.update_many(doc! {}, doc! { "$set": &newer }).await.unwrap();
+        assert!(added.matched_count > 0, "{collection} is empty");
+    }
+    bed.event(
+        "Customer.Updated",
+        &json!({"userId": "c-1", "address": {"city": "Lima"}}),
+    )
+    .await;
+    bed.event("Customer.Suspended", &json!({"userId": "c-1"})).await;
+    bed.event("Customer.Created", &json!({"userId": "c-2"})).await;
+    bed.drained().await;
+    let user = bed.user("c-1").await.unwrap();
+    assert_eq!((city(&user), is_active(&user)), (Some("Lima"), false));
+    for collection in collections {
+        assert!(
+            bed.find_one(collection, newer.clone()).await.is_some(),
+            "{collection} lost it"
+        );
+    }
     consumer.stop().await;
     bed.clear().await;
 }

@@ -42,6 +42,9 @@ pub struct SagaStep {
     /// What Billz answered, as far as later steps need it.
     #[serde(default, skip_serializing_if = "Document::is_empty")]
     pub outcome: Document,
+    /// What a newer version wrote beside it, which is kept.
+    #[serde(flatten)]
+    pub others: Document,
 }
 
 /// The journal of one order.
@@ -97,6 +100,18 @@ pub struct Saga {
     /// When it last moved.
     #[serde(default = "epoch")]
     pub updated_at: DateTime,
+    /// What a newer version wrote beside it, which is kept.
+    #[serde(flatten)]
+    pub others: Document,
+}
+
+/// Journals that nobody may be working on.
+#[derive(Debug, Default)]
+pub struct Neglected {
+    /// Those that can be gone on with.
+    pub sagas: Vec<Saga>,
+    /// Why others cannot be read.
+    pub unreadable: Vec<StoreError>,
 }
 
 fn epoch() -> DateTime {
@@ -197,22 +212,28 @@ impl OrderSagas {
     }
 
     /// Journals that nobody may be working on: those whose compensation is due, and those on their way that have not
-    /// moved for `idle`. At most `limit`.
-    pub async fn neglected(&self, idle: Duration, limit: i64) -> Result<Vec<Saga>, StoreError> {
+    /// moved for `idle`. At most `limit`; what cannot be read takes nobody's place among them.
+    pub async fn neglected(&self, idle: Duration, limit: usize) -> Result<Neglected, StoreError> {
         let filter = doc! { "$or": [
             { "state": "compensating", "$expr": { "$lte": [{ "$ifNull": ["$compensationDue", "$updatedAt"] }, "$$NOW"] } },
             { "state": "running", "$expr": { "$lte": ["$updatedAt", { "$subtract": ["$$NOW", millis(idle)] }] } },
         ] };
-        let found: Vec<Document> = self
+        let mut found = self
             .0
             .collection("order_sagas")
             .find(filter)
             .sort(doc! { "updatedAt": 1 })
-            .limit(limit)
-            .await?
-            .try_collect()
             .await?;
-        found.into_iter().map(read).collect()
+        let mut neglected = Neglected::default();
+        while neglected.sagas.len() < limit
+            && let Some(document) = found.try_next().await?
+        {
+            match read(document) {
+                Ok(saga) => neglected.sagas.push(saga),
+                Err(problem) => neglected.unreadable.push(problem),
+            }
+        }
+        Ok(neglected)
     }
 
     /// How many journals stand in each state that needs attention: (running, compensating).
@@ -231,4 +252,42 @@ fn read(document: Document) -> Result<Saga, StoreError> {
         id,
         problem: problem.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use bson::{Binary, spec::BinarySubtype};
+
+    use super::*;
+
+    #[test]
+    fn what_a_newer_version_wrote_is_kept_with_its_types() {
+        let (earlier, later) = (DateTime::from_millis(-5), DateTime::from_millis(1_795_960_800_123));
+        let newer = doc! {
+            "number": 1_i64, "small": 1, "date": later, "reference": ObjectId::new(), "text": "x", "list": [1.5, null],
+            "bytes": Binary { subtype: BinarySubtype::Generic, bytes: vec![1, 2] },
+        };
+        let mut step = doc! { "name": "pay", "intendedAt": earlier, "doneAt": later };
+        step.insert("newer", newer.clone());
+        let mut stored = doc! {
+            "_id": ObjectId::new(), "fence": 3_i64, "state": "running", "operation": "o", "jobId": "1", "correlationId": "c",
+            "comment": "", "steps": [step], "warnings": ["w"], "compensationAttempts": 2, "createdAt": earlier,
+            "updatedAt": later,
+        };
+        stored.extend(newer);
+        let saga = read(stored.clone()).unwrap();
+        let written = bson::serialize_to_document(&saga).unwrap();
+        assert_eq!(written, stored);
+    }
+
+    #[test]
+    fn a_state_that_is_not_known_is_named_with_its_document() {
+        let id = ObjectId::new();
+        let error = read(doc! { "_id": id, "fence": 1_i64, "state": "frozen" })
+            .unwrap_err()
+            .to_string();
+        for part in ["order_sagas", &id.to_hex(), "frozen", "compensating", "newer version"] {
+            assert!(error.contains(part), "{part} is not in {error}");
+        }
+    }
 }

@@ -236,6 +236,7 @@ mod tests {
             done_at: done.then_some(now),
             before: Document::new(),
             outcome: Document::new(),
+            others: Document::new(),
         });
         Saga {
             order: ObjectId::new(),
@@ -255,6 +256,7 @@ mod tests {
             expires_at: None,
             created_at: now,
             updated_at: now,
+            others: Document::new(),
         }
     }
 

@@ -51,6 +51,7 @@ impl<'a> SagaJournal<'a> {
             expires_at: None,
             created_at: now,
             updated_at: now,
+            others: std::mem::take(&mut self.saga.others),
         };
         self.save().await
     }
@@ -85,6 +86,7 @@ impl<'a> SagaJournal<'a> {
                 done_at: Some(now),
                 before: Document::new(),
                 outcome,
+                others: Document::new(),
             }),
         }
         metrics::counter!("billwright_saga_steps_total", "step" => label(step)).increment(1);
@@ -176,6 +178,7 @@ impl Journal for SagaJournal<'_> {
                 done_at: None,
                 before,
                 outcome: Document::new(),
+                others: Document::new(),
             }),
         }
         self.save().await

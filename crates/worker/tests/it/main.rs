@@ -26,4 +26,5 @@ mod retries;
 mod saga;
 mod shutdown;
 mod types;
+mod versions;
 mod world;
