@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask demo`, `test`, `services`, `interop`, `browser`, `chaos`.
+//! The project's own commands: `cargo xtask demo`, `test`, `services`, `interop`, `browser`, `chaos`, `upgrade`.
 
 mod browser;
 mod cargo;
@@ -39,6 +39,8 @@ enum Command {
     Browser(browser::Arguments),
     /// Break everything, again and again, under load, and check that nothing is lost and nothing happens twice.
     Chaos(chaos::Arguments),
+    /// Replace an older version by this one and go back, process by process under load, and check the same.
+    Upgrade(chaos::upgrade::Arguments),
 }
 
 #[tokio::main]
@@ -50,6 +52,7 @@ async fn main() -> ExitCode {
         Command::Interop(arguments) => interop::run(&arguments).await,
         Command::Browser(arguments) => browser::run(&arguments).await,
         Command::Chaos(arguments) => chaos::run(&arguments).await,
+        Command::Upgrade(arguments) => chaos::upgrade::run(&arguments).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -322,15 +322,16 @@ fn with_database(uri: &str, database: &str) -> String {
 
 /// Builds the binary and finds out where it is, whatever the folder for targets.
 pub(crate) async fn build() -> Result<PathBuf> {
-    let output = cargo()
-        // Without `--package`: with the features of the whole workspace, so that nothing is built twice.
-        .args([
-            "build",
-            "--bin",
-            "billwright",
-            "--message-format",
-            "json-render-diagnostics",
-        ])
+    let mut command = cargo();
+    // Without `--package`: with the features of the whole workspace, so that nothing is built twice.
+    command.args(["build", "--bin", "billwright"]);
+    built_by(command).await
+}
+
+/// Runs a `cargo build` of the binary and finds out where it is.
+pub(crate) async fn built_by(mut build: Command) -> Result<PathBuf> {
+    let output = build
+        .args(["--message-format", "json-render-diagnostics"])
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .kill_on_drop(true)

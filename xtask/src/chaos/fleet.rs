@@ -4,15 +4,16 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    process::Stdio,
     time::Duration,
 };
 
 use anyhow::{Context as _, Result};
 use nix::sys::signal::Signal;
-use tokio::sync::Mutex;
+use tokio::{process::Command, sync::Mutex};
 
 use super::book::lock;
-use crate::process::Process;
+use crate::process::{Process, inherited};
 
 /// How soon a process notices that its clock was set.
 pub(super) const CLOCK_IS_READ_EVERY: Duration = Duration::from_secs(1);
@@ -34,6 +35,7 @@ pub(super) struct Member {
     /// Where it serves HTTP, also after a restart.
     pub(super) url: String,
     port: u16,
+    program: std::sync::Mutex<PathBuf>,
     process: Mutex<Option<Process>>,
     most: std::sync::Mutex<Usage>,
 }
@@ -42,7 +44,6 @@ pub(super) struct Member {
 #[derive(Debug)]
 pub(super) struct Fleet {
     pub(super) members: Vec<Member>,
-    program: PathBuf,
     environment: BTreeMap<&'static str, String>,
     directory: PathBuf,
     /// The library that lets a process be told another time, where it is installed.
@@ -53,7 +54,7 @@ impl Fleet {
     /// Prepares `count` processes of `program`; none runs yet.
     pub(super) fn new(
         count: usize,
-        program: PathBuf,
+        program: &Path,
         environment: impl IntoIterator<Item = (&'static str, String)>,
         directory: &Path,
     ) -> Result<Self> {
@@ -63,13 +64,13 @@ impl Fleet {
                 name: format!("billwright-{number}"),
                 url: format!("http://127.0.0.1:{port}"),
                 port,
+                program: std::sync::Mutex::new(program.to_owned()),
                 process: Mutex::new(None),
                 most: std::sync::Mutex::default(),
             })
         });
         Ok(Self {
             members: members.collect::<Result<_>>()?,
-            program,
             environment: environment.into_iter().collect(),
             directory: directory.to_owned(),
             faketime: faketime(),
@@ -92,13 +93,30 @@ impl Fleet {
         if process.is_none() {
             *process = Some(Process::start(
                 &member.name,
-                &self.program,
+                &member.program(),
                 &["run"],
                 environment,
                 &self.directory,
             )?);
         }
         Ok(())
+    }
+
+    /// Runs one of the program's other commands beside the processes, with their settings and a port of its own.
+    pub(super) async fn command(&self, program: &Path, arguments: &[&str]) -> Result<std::process::Output> {
+        let mut environment = self.environment.clone();
+        environment.insert("PORT", billwright_services::free_port()?.to_string());
+        Command::new(program)
+            .args(arguments)
+            .env_clear()
+            .envs(inherited())
+            .envs(environment)
+            .current_dir(&self.directory)
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .with_context(|| format!("cannot run {}", program.display()))
     }
 
     /// Whether a process can be told another time.
@@ -132,6 +150,15 @@ impl Fleet {
 }
 
 impl Member {
+    /// Names the program that it runs from its next start on.
+    pub(super) fn set_program(&self, program: &Path) {
+        program.clone_into(&mut lock(&self.program));
+    }
+
+    fn program(&self) -> PathBuf {
+        lock(&self.program).clone()
+    }
+
     /// SIGKILL. Returns when it is gone.
     pub(super) async fn kill(&self) -> Result<()> {
         if let Some(process) = self.process.lock().await.take() {

@@ -18,6 +18,7 @@ mod queue;
 mod quiet;
 mod report;
 mod stage;
+pub(crate) mod upgrade;
 
 use std::{
     path::{Path, PathBuf},
@@ -30,12 +31,11 @@ use billwright_services::progress;
 use tokio::time::Instant;
 
 use self::{
-    book::{Book, lock},
-    faults::Injector,
+    book::lock,
+    faults::{Injected, Injector},
     invariants::Violation,
     load::{Load, World},
     observed::Observed,
-    queue::Queue,
     report::{Outcome, Survived},
     stage::{RedisPersistence, Stage},
 };
@@ -113,7 +113,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
     for seed in seeds {
         say(&format!("seed {seed}: {}", arguments.command(seed)));
         let outcome = tokio::select! {
-            outcome = run_seed(arguments, seed, program.clone()) => outcome,
+            outcome = run_seed(arguments, seed, &program) => outcome,
             asked = interrupted() => { asked?; bail!("interrupted during seed {seed}") }
         };
         match outcome {
@@ -159,7 +159,7 @@ impl Arguments {
     }
 }
 
-async fn run_seed(arguments: &Arguments, seed: u64, program: PathBuf) -> Result<Outcome> {
+async fn run_seed(arguments: &Arguments, seed: u64, program: &Path) -> Result<Outcome> {
     let logs = tempfile::Builder::new().prefix("billwright-chaos-").tempdir()?;
     let outcome = Box::pin(in_folder(arguments, seed, program, logs.path())).await;
     if !outcome.as_ref().is_ok_and(|outcome| outcome.violations.is_empty()) {
@@ -168,20 +168,11 @@ async fn run_seed(arguments: &Arguments, seed: u64, program: PathBuf) -> Result<
     outcome
 }
 
-async fn in_folder(arguments: &Arguments, seed: u64, program: PathBuf, logs: &Path) -> Result<Outcome> {
+async fn in_folder(arguments: &Arguments, seed: u64, program: &Path, logs: &Path) -> Result<Outcome> {
     let processes = usize::from(arguments.processes);
     let stage = Arc::new(Stage::set(seed, processes, arguments.redis_persistence, program, logs).await?);
-    for member in &stage.fleet.members {
-        stage.fleet.start(member).await?;
-    }
-    progress::during("waiting until every process is ready", ready(&stage)).await?;
-    let world = World {
-        seed,
-        book: Arc::new(Book::default()),
-        queue: Arc::new(Queue::new(stage.queue(), stage.redis.url())),
-        stage,
-        until: Instant::now() + arguments.duration,
-    };
+    start_all(&stage).await?;
+    let world = World::new(seed, stage, arguments.duration);
     let injector = Injector::new(world.clone(), arguments.duration);
     let watching = AbortOnDrop(tokio::spawn(Arc::clone(&injector).watch()));
     let telling = AbortOnDrop(tokio::spawn(tell(world.clone(), Arc::clone(&injector), Instant::now())));
@@ -190,38 +181,53 @@ async fn in_folder(arguments: &Arguments, seed: u64, program: PathBuf, logs: &Pa
     injecting.await??;
     let calm = Instant::now();
     progress::during("waiting for the last answers", load.end()).await?;
-    let quiet = quiet::wait(&world).await;
-    let quiet_after = calm.elapsed();
+    let rest = rest(&world, calm).await;
     drop((telling, watching));
-    for member in &world.stage.fleet.members {
-        injector.stop(member).await;
-    }
     let injected = injector.injected();
-    let observed = Observed::look(&world, &injected).await?;
-    let mut violations = invariants::check(&observed);
-    let quiet_after = match quiet {
-        Ok(()) => Some(quiet_after),
-        Err(left) => {
-            violations.insert(
-                0,
-                Violation {
-                    invariant: "it_comes_to_rest".to_owned(),
-                    found: vec![format!("{left:#}")],
-                },
-            );
-            None
-        }
-    };
+    let (survived, violations) = judge(&world, &injector, &injected, &rest).await?;
     Ok(Outcome {
         seed,
         command: arguments.command(seed),
         lasted: arguments.duration,
-        quiet_after,
+        quiet_after: rest.ok(),
         injected,
-        survived: Survived::of(&observed),
+        survived,
         not_covered: not_covered(&world.stage),
         violations,
     })
+}
+
+/// Starts every process for the first time.
+async fn start_all(stage: &Stage) -> Result<()> {
+    for member in &stage.fleet.members {
+        stage.fleet.start(member).await?;
+    }
+    progress::during("waiting until every process is ready", ready(stage)).await
+}
+
+/// Waits until nothing is left to do. Returns how long that took since `calm`, or what is left all the same.
+async fn rest(world: &World, calm: Instant) -> Result<Duration> {
+    quiet::wait(world).await?;
+    Ok(calm.elapsed())
+}
+
+/// Stops every process, looks at what is there, and finds what should be otherwise.
+async fn judge(
+    world: &World,
+    injector: &Injector,
+    injected: &Injected,
+    rest: &Result<Duration>,
+) -> Result<(Survived, Vec<Violation>)> {
+    for member in &world.stage.fleet.members {
+        injector.stop(member).await;
+    }
+    let observed = Observed::look(world, injected).await?;
+    let restless = rest.as_ref().err().map(|left| Violation {
+        invariant: "it_comes_to_rest".to_owned(),
+        found: vec![format!("{left:#}")],
+    });
+    let violations = restless.into_iter().chain(invariants::check(&observed));
+    Ok((Survived::of(&observed), violations.collect()))
 }
 
 /// What this machine does not let us break.

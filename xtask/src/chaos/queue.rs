@@ -34,6 +34,8 @@ pub(super) struct Counts {
     pub(super) waiting: u64,
     pub(super) active: u64,
     pub(super) delayed: u64,
+    /// Done, or failed for good.
+    pub(super) ended: u64,
 }
 
 /// The queue.
@@ -130,7 +132,7 @@ impl Queue {
         Ok(standing)
     }
 
-    /// How many jobs wait, run, and are put off.
+    /// How many jobs there are in each place.
     pub(super) async fn counts(&self) -> Result<Counts> {
         let mut ask = redis::pipe();
         ask.cmd("LLEN").arg(format!("{QUEUE_KEYS}:wait"));
@@ -138,11 +140,15 @@ impl Queue {
         ask.cmd("ZCARD").arg(format!("{QUEUE_KEYS}:prioritized"));
         ask.cmd("LLEN").arg(format!("{QUEUE_KEYS}:active"));
         ask.cmd("ZCARD").arg(format!("{QUEUE_KEYS}:delayed"));
-        let (waiting, paused, prioritized, active, delayed): (u64, u64, u64, u64, u64) = self.ask(&ask).await?;
+        ask.cmd("ZCARD").arg(format!("{QUEUE_KEYS}:completed"));
+        ask.cmd("ZCARD").arg(format!("{QUEUE_KEYS}:failed"));
+        let told: [u64; 7] = self.ask(&ask).await?;
+        let [waiting, paused, prioritized, active, delayed, completed, failed] = told;
         Ok(Counts {
             waiting: waiting + paused + prioritized,
             active,
             delayed,
+            ended: completed + failed,
         })
     }
 

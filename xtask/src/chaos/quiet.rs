@@ -109,7 +109,7 @@ async fn half_way(stage: &Stage) -> Result<Vec<String>> {
 }
 
 /// How many messages of the topic the database says are dealt with.
-async fn applied(stage: &Stage) -> Result<i64> {
+pub(super) async fn applied(stage: &Stage) -> Result<i64> {
     let positions = stage.billing.collection::<Document>("event_positions");
     let found: Vec<Document> = positions.find(doc! {}).await?.try_collect().await?;
     Ok(found.iter().filter_map(|position| position.get_i64("next").ok()).sum())

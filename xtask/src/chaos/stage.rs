@@ -1,10 +1,7 @@
 //! Everything that a run needs: servers of its own, each behind a link, the stand-in for Billz and Telegram, and the
 //! processes.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, anyhow};
 use billwright_sandbox::{
@@ -80,7 +77,7 @@ impl Stage {
         seed: u64,
         processes: usize,
         persistence: RedisPersistence,
-        program: PathBuf,
+        program: &Path,
         directory: &Path,
     ) -> Result<Self> {
         let links = Links {

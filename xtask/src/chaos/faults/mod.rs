@@ -92,7 +92,7 @@ impl Injector {
             let drawn = Break::draw(&mut chance, processes, self.long);
             let is_essential = !essential.is_empty();
             let (what, length) = essential.pop_front().unwrap_or(drawn);
-            if Instant::now() + pause + length > self.world.until {
+            if Instant::now() + pause + length > self.world.until() {
                 break;
             }
             tokio::time::sleep(pause).await;
@@ -247,7 +247,7 @@ impl Injector {
     }
 
     /// SIGKILL to a process.
-    async fn kill(&self, member: &Member) -> Result<()> {
+    pub(super) async fn kill(&self, member: &Member) -> Result<()> {
         lock(&self.started).remove(&member.name);
         member.kill().await
     }

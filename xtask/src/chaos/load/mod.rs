@@ -5,14 +5,21 @@ mod jobs;
 mod orders;
 mod writes;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use anyhow::Result;
 use rand::{SeedableRng as _, rngs::StdRng};
 use tokio::{task::JoinSet, time::Instant};
 
 pub(super) use self::writes::{ANSWERS, REPEATS};
-use super::{book::Book, queue::Queue, stage::Stage};
+use super::{
+    book::{Book, lock},
+    queue::Queue,
+    stage::Stage,
+};
 
 /// How long after the last fault a generator may take to finish what it has begun.
 const LAST_WORD: Duration = Duration::from_mins(2);
@@ -24,11 +31,31 @@ pub(super) struct World {
     pub(super) stage: Arc<Stage>,
     pub(super) book: Arc<Book>,
     pub(super) queue: Arc<Queue>,
-    /// When nothing new is begun any more.
-    pub(super) until: Instant,
+    until: Arc<Mutex<Instant>>,
 }
 
 impl World {
+    /// A world with nothing in it yet, in which things are begun for so long.
+    pub(super) fn new(seed: u64, stage: Arc<Stage>, length: Duration) -> Self {
+        Self {
+            seed,
+            book: Arc::default(),
+            queue: Arc::new(Queue::new(stage.queue(), stage.redis.url())),
+            stage,
+            until: Arc::new(Mutex::new(Instant::now() + length)),
+        }
+    }
+
+    /// When nothing new is begun any more.
+    pub(super) fn until(&self) -> Instant {
+        *lock(&self.until)
+    }
+
+    /// Has things begun for so long from now on, and no longer.
+    pub(super) fn go_on_for(&self, length: Duration) {
+        *lock(&self.until) = Instant::now() + length;
+    }
+
     /// Chances of a generator's own, the same in every run with the same seed.
     pub(super) fn chances(&self, generator: &str, number: u64) -> StdRng {
         // FNV-1a: simple, and the same in every version.
@@ -43,16 +70,16 @@ impl World {
 
     /// Whether anything new is begun.
     fn goes_on(&self) -> bool {
-        Instant::now() < self.until
+        Instant::now() < self.until()
     }
 
     /// When even what was begun is given up.
     pub(super) fn give_up(&self) -> Instant {
-        self.until + LAST_WORD
+        self.until() + LAST_WORD
     }
 }
 
-/// Everything that puts something in, from now until `world.until`.
+/// Everything that puts something in, from now until `world.until()`.
 pub(super) struct Load(JoinSet<Result<()>>);
 
 impl Load {
