@@ -64,7 +64,7 @@ pub(crate) struct ErrorView {
     error: String,
     /// What was wrong, for programs; never changes.
     code: &'static str,
-    /// Every field that was wrong.
+    /// The fields that were wrong; of more than 50 the first 50.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     details: Vec<DetailView>,
     /// Ties the answer to the log.
@@ -120,11 +120,11 @@ pub async fn not_found(request: Request) -> Response {
 impl ApiError {
     /// A single field that is wrong.
     pub(crate) fn field(field: &str, found: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self::Invalid(Problems(vec![FieldProblem {
+        Self::Invalid(Problems::one(FieldProblem {
             field: field.to_owned(),
             found: found.into(),
             expected: expected.into(),
-        }]))
+        }))
     }
 
     /// Whether the request certainly changed nothing.
@@ -278,10 +278,10 @@ fn sentence(problems: &Problems) -> String {
         matches!(&*problem.found, "nothing" | "null" | "the text ``") && !problem.field.is_empty()
     };
     let first = problems
-        .0
+        .listed()
         .iter()
         .find(|problem| problem.field == "userId" && missing(problem))
-        .or(problems.0.first());
+        .or(problems.listed().first());
     match first {
         Some(problem) if problem.field.is_empty() => "A JSON object is required".to_owned(),
         Some(problem) if missing(problem) && problem.expected == "a value" || first_is_empty_user_id(problem) => {
@@ -303,7 +303,7 @@ impl IntoResponse for ApiError {
         self.log(status);
         let retry_after = self.retry_after(status);
         let details = match self {
-            Self::Invalid(problems) => problems.0.into_iter().map(DetailView::from).collect(),
+            Self::Invalid(problems) => problems.listed().iter().cloned().map(DetailView::from).collect(),
             _ => Vec::new(),
         };
         let view = ErrorView {

@@ -3,7 +3,7 @@
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use billwright_domain::{
     FieldProblem, Problems,
-    input::{Mismatch, boolean, date},
+    input::{Mismatch, ProblemList, boolean, date, describe_text, excerpt},
 };
 use billwright_store::billing::lists::{Condition, ListQuery, Listed, Order, Position, Window};
 use serde_json::Value;
@@ -49,7 +49,7 @@ impl ListParams {
             .collect();
         let mut reader = Reader {
             pairs: &pairs,
-            problems: Vec::new(),
+            problems: ProblemList::default(),
         };
         reader.refuse_operators();
         let of_path = conditions
@@ -96,9 +96,7 @@ impl ListParams {
             let skip = (page.unwrap_or(1) - 1) * u64::from(limit);
             query.window = Window::Page { limit, skip };
         }
-        if !reader.problems.is_empty() {
-            return Err(Problems(reader.problems));
-        }
+        reader.problems.finish()?;
         Ok(Self {
             query,
             count,
@@ -173,7 +171,7 @@ fn whole(text: &str, most: u64) -> Result<u64, Mismatch> {
 
 struct Reader<'a> {
     pairs: &'a [(String, String)],
-    problems: Vec<FieldProblem>,
+    problems: ProblemList,
 }
 
 impl Reader<'_> {
@@ -196,8 +194,7 @@ impl Reader<'_> {
         self.problems.push(FieldProblem {
             field: name.to_owned(),
             found: match values[..] {
-                [value] if value.chars().count() <= 40 => format!("the text `{}`", value.escape_debug()),
-                [value] => format!("a text of {} characters", value.chars().count()),
+                [value] => describe_text(value),
                 _ => format!("{} values", values.len()),
             },
             expected: expected.to_owned(),
@@ -213,7 +210,7 @@ impl Reader<'_> {
             .collect();
         for name in operators {
             self.problems.push(FieldProblem {
-                field: name.chars().take(60).collect(),
+                field: excerpt(name),
                 found: "an operator".to_owned(),
                 expected: "a plain parameter: filters compare with one value".to_owned(),
             });
@@ -227,7 +224,7 @@ mod tests {
 
     fn read(query: &str) -> Result<ListParams, Vec<String>> {
         ListParams::read(Listed::Billings, Some(query))
-            .map_err(|problems| problems.0.into_iter().map(|problem| problem.field).collect())
+            .map_err(|problems| problems.listed().iter().map(|problem| problem.field.clone()).collect())
     }
 
     #[test]

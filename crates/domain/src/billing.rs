@@ -208,7 +208,7 @@ impl BillingChange {
             is_paid: fields.given("isPaid", boolean),
             payment_date: fields.given("paymentDate", date),
             paid_at_the_latest: None,
-            phone: fields.given("phone", billing_phone),
+            phone: fields.given_private("phone", billing_phone),
         };
         if change.due_date == Given::Null {
             fields.refuse("dueDate", "a date");
@@ -302,6 +302,17 @@ mod tests {
         assert_eq!((dated.payment_date, dated.paid_at_the_latest), (Given::Null, None));
         let open = BillingChange::from_json(&json!({"isPaid": false}), now()).unwrap();
         assert_eq!((open.payment_date, open.paid_at_the_latest), (Given::Null, None));
+    }
+
+    #[test]
+    fn a_wrong_phone_is_not_repeated() {
+        let body = json!({"userId": "c", "dueDate": "2026-12-01", "phone": "+57 300 123 45 67\0"});
+        for problems in [
+            BillingChange::from_json(&body, now()).unwrap_err(),
+            BillingDraft::from_json(&body).unwrap_err(),
+        ] {
+            assert_eq!(problems.listed()[0].found, "a text of 18 characters");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! let user_id = fields.required("userId", UserId::from_json);
 //! let total = fields.optional("totalInvoice", Money::from_json);
 //! let problems = fields.finish().unwrap_err();
-//! assert_eq!(problems.0[0].field, "totalInvoice");
+//! assert_eq!(problems.listed()[0].field, "totalInvoice");
 //! ```
 
 mod coercions;
@@ -19,6 +19,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub use self::coercions::{boolean, date, decimal, text};
+use crate::phone::mask_numbers;
 
 /// A value that cannot be read as what it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,19 +66,87 @@ impl fmt::Display for FieldProblem {
     }
 }
 
-/// Every problem of one document; never empty.
+/// How many problems of one document are told. Whoever sends a list of a million wrong items learns enough from these.
+pub const MOST_PROBLEMS: usize = 50;
+
+/// The problems of one document: at least one, and at most [`MOST_PROBLEMS`] of them one by one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problems(pub Vec<FieldProblem>);
+pub struct Problems(ProblemList);
+
+/// Collects problems. Those beyond [`MOST_PROBLEMS`] are only counted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ProblemList {
+    listed: Vec<FieldProblem>,
+    left_out: usize,
+}
+
+impl ProblemList {
+    /// Adds a problem.
+    pub fn push(&mut self, problem: FieldProblem) {
+        if self.listed.len() < MOST_PROBLEMS {
+            self.listed.push(problem);
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    /// Fine, or the problems.
+    pub fn finish(self) -> Result<(), Problems> {
+        if self.listed.is_empty() {
+            Ok(())
+        } else {
+            Err(Problems(self))
+        }
+    }
+
+    fn append(&mut self, other: Self) {
+        other.listed.into_iter().for_each(|problem| self.push(problem));
+        self.left_out += other.left_out;
+    }
+}
+
+impl Problems {
+    /// A single problem.
+    pub fn one(problem: FieldProblem) -> Self {
+        Self(ProblemList {
+            listed: vec![problem],
+            left_out: 0,
+        })
+    }
+
+    /// Stands where a field is missing that [`Fields::finish`] has reported already, so that nobody ever sees it; it exists
+    /// because the compiler cannot know.
+    pub fn unread() -> Self {
+        Self::one(FieldProblem {
+            field: String::new(),
+            found: "a field that was not read".to_owned(),
+            expected: "no such error: please report it".to_owned(),
+        })
+    }
+
+    /// The problems one by one, in the order in which they were met.
+    pub fn listed(&self) -> &[FieldProblem] {
+        &self.0.listed
+    }
+
+    /// How many more there are.
+    pub fn left_out(&self) -> usize {
+        self.0.left_out
+    }
+}
 
 impl fmt::Display for Problems {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (position, problem) in self.0.iter().enumerate() {
+        for (position, problem) in self.listed().iter().enumerate() {
             if position > 0 {
                 formatter.write_str("; ")?;
             }
             problem.fmt(formatter)?;
         }
-        Ok(())
+        match self.left_out() {
+            0 => Ok(()),
+            more => write!(formatter, "; and {more} more"),
+        }
     }
 }
 
@@ -115,7 +184,7 @@ impl<T> Given<T> {
 pub struct Fields<'a> {
     object: Option<&'a Map<String, Value>>,
     path: String,
-    problems: Vec<FieldProblem>,
+    problems: ProblemList,
 }
 
 /// Whether a field's content may be repeated in an error.
@@ -132,13 +201,13 @@ impl<'a> Fields<'a> {
             Some(object) => Ok(Self {
                 object: Some(object),
                 path: String::new(),
-                problems: Vec::new(),
+                problems: ProblemList::default(),
             }),
-            None => Err(Problems(vec![FieldProblem {
+            None => Err(Problems::one(FieldProblem {
                 field: String::new(),
                 found: describe(Some(value), Shown::KindOnly),
                 expected: "a JSON object".to_owned(),
-            }])),
+            })),
         }
     }
 
@@ -177,17 +246,16 @@ impl<'a> Fields<'a> {
 
     /// A field of an update, where "not named" and `null` differ.
     pub fn given<T>(&mut self, name: &str, read: impl FnOnce(&Value) -> Result<Option<T>, Mismatch>) -> Given<T> {
-        let Some(value) = self.raw(name) else {
-            return Given::Absent;
-        };
-        match read(value) {
-            Ok(Some(found)) => Given::Value(found),
-            Ok(None) => Given::Null,
-            Err(mismatch) => {
-                self.problem(name, Some(value), Shown::Content, mismatch);
-                Given::Absent
-            }
-        }
+        self.read_given(name, read, Shown::Content)
+    }
+
+    /// Like [`Fields::given`] for personal data or secrets: an error tells only the kind and length of what was found.
+    pub fn given_private<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&Value) -> Result<Option<T>, Mismatch>,
+    ) -> Given<T> {
+        self.read_given(name, read, Shown::KindOnly)
     }
 
     /// A nested object that may be missing or `null`. Its problems carry the whole path.
@@ -200,10 +268,10 @@ impl<'a> Fields<'a> {
         let mut nested = Fields {
             object: Some(object),
             path: self.path_of(name),
-            problems: Vec::new(),
+            problems: ProblemList::default(),
         };
         let found = read(&mut nested);
-        self.problems.append(&mut nested.problems);
+        self.problems.append(nested.problems);
         Some(found)
     }
 
@@ -229,10 +297,10 @@ impl<'a> Fields<'a> {
             let mut nested = Fields {
                 object: Some(object),
                 path: self.path_of(&place),
-                problems: Vec::new(),
+                problems: ProblemList::default(),
             };
             found.push(read(&mut nested));
-            self.problems.append(&mut nested.problems);
+            self.problems.append(nested.problems);
         }
         Some(found)
     }
@@ -244,10 +312,25 @@ impl<'a> Fields<'a> {
 
     /// Ends the reading: fine, or every problem that was met.
     pub fn finish(self) -> Result<(), Problems> {
-        if self.problems.is_empty() {
-            Ok(())
-        } else {
-            Err(Problems(self.problems))
+        self.problems.finish()
+    }
+
+    fn read_given<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&Value) -> Result<Option<T>, Mismatch>,
+        shown: Shown,
+    ) -> Given<T> {
+        let Some(value) = self.raw(name) else {
+            return Given::Absent;
+        };
+        match read(value) {
+            Ok(Some(found)) => Given::Value(found),
+            Ok(None) => Given::Null,
+            Err(mismatch) => {
+                self.problem(name, Some(value), shown, mismatch);
+                Given::Absent
+            }
         }
     }
 
@@ -289,8 +372,39 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// How much of a value an error repeats, in characters.
+/// How much of a value an error repeats, in characters: less than a token has.
 const LONGEST_EXCERPT: usize = 40;
+/// The same once line breaks and the like are written out.
+const LONGEST_ESCAPED: usize = 80;
+
+/// The beginning of a text from outside, as an error may repeat it: short, on one line, with phone numbers masked.
+pub fn excerpt(text: &str) -> String {
+    // Masked before it is cut, since half a phone number is not known as one.
+    let beginning: String = text.chars().take(4 * LONGEST_EXCERPT).collect();
+    let masked = mask_numbers(&beginning);
+    let mut shown = String::new();
+    let mut left = masked.chars();
+    for found in left.by_ref().take(LONGEST_EXCERPT) {
+        shown.extend(found.escape_debug());
+        if shown.len() > LONGEST_ESCAPED {
+            break;
+        }
+    }
+    if left.next().is_some() || beginning.len() < text.len() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// What an error says of a text: the text itself where it is short, else its length.
+pub fn describe_text(text: &str) -> String {
+    let length = text.chars().take(LONGEST_EXCERPT + 1).count();
+    if length <= LONGEST_EXCERPT {
+        format!("the text `{}`", excerpt(text))
+    } else {
+        format!("a text of {} characters", text.chars().count())
+    }
+}
 
 fn describe(value: Option<&Value>, shown: Shown) -> String {
     match (value, shown) {
@@ -298,11 +412,9 @@ fn describe(value: Option<&Value>, shown: Shown) -> String {
         (Some(Value::Null), _) => "null".to_owned(),
         (Some(Value::Object(_)), _) => "an object".to_owned(),
         (Some(Value::Array(items)), _) => format!("a list of {}", items.len()),
-        (Some(Value::String(text)), Shown::Content) if text.chars().count() <= LONGEST_EXCERPT => {
-            format!("the text `{}`", text.escape_debug())
-        }
-        (Some(Value::String(text)), _) => format!("a text of {} characters", text.chars().count()),
-        (Some(scalar), Shown::Content) => format!("`{scalar}`"),
+        (Some(Value::String(text)), Shown::Content) => describe_text(text),
+        (Some(Value::String(text)), Shown::KindOnly) => format!("a text of {} characters", text.chars().count()),
+        (Some(scalar), Shown::Content) => format!("`{}`", excerpt(&scalar.to_string())),
         (Some(Value::Number(_)), Shown::KindOnly) => "a number".to_owned(),
         (Some(_), Shown::KindOnly) => "a boolean".to_owned(),
     }
@@ -325,7 +437,7 @@ mod tests {
         fields.list("products", |product| product.required("qty", decimal));
         let problems = fields.finish().unwrap_err();
         let seen: Vec<_> = problems
-            .0
+            .listed()
             .iter()
             .map(|problem| (&*problem.field, &*problem.found))
             .collect();
@@ -346,6 +458,57 @@ mod tests {
         let mut fields = Fields::of(&body).unwrap();
         fields.required_private("clientPhone", crate::Phone::from_json);
         assert!(!fields.finish().unwrap_err().to_string().contains("998901112233"));
+    }
+
+    #[test]
+    fn tells_of_many_problems_only_so_many_and_counts_the_rest() {
+        let body = json!({"products": vec![json!({"qty": "x".repeat(40)}); 100_000]});
+        let mut fields = Fields::of(&body).unwrap();
+        fields.list("products", |product| product.required("qty", decimal));
+        let problems = fields.finish().unwrap_err();
+        assert_eq!(
+            (problems.listed().len(), problems.left_out()),
+            (MOST_PROBLEMS, 100_000 - MOST_PROBLEMS)
+        );
+        let text = problems.to_string();
+        assert!(
+            text.ends_with("; and 99950 more") && text.len() < 10_000,
+            "{}",
+            text.len()
+        );
+    }
+
+    #[test]
+    fn repeats_of_others_values_only_what_is_short_and_no_phone_number() {
+        let tell = |value: Value| {
+            let body = json!({ "qty": value });
+            let mut fields = Fields::of(&body).unwrap();
+            fields.required("qty", decimal);
+            fields.required("isPaid", |_| Ok(None::<bool>));
+            fields.given("qty", boolean);
+            fields.finish().unwrap_err().to_string()
+        };
+        for number in [
+            json!("998901112233 "),
+            json!("+998 (90) 111-22-33"),
+            json!("call 998901112233!"),
+        ] {
+            let told = tell(number.clone());
+            assert!(told.contains("33") && !told.contains("111"), "{number}: {told}");
+        }
+        let told = tell(json!(998_901_112_233_u64));
+        assert!(told.contains("`**********33`"), "{told}");
+        assert!(tell(json!("x".repeat(1_000_000))).contains("a text of 1000000 characters"));
+        assert!(tell(json!("\u{7f}".repeat(40))).len() < 500);
+    }
+
+    #[test]
+    fn an_excerpt_is_the_masked_beginning() {
+        assert_eq!(excerpt("GET\nORDER"), "GET\\nORDER");
+        assert_eq!(excerpt(&"x".repeat(41)), format!("{}…", "x".repeat(40)));
+        // Half of a number is none that can be known as one.
+        let cut = excerpt(&format!("{} 998901112233", "x".repeat(34)));
+        assert!(!cut.contains("9989"), "{cut}");
     }
 
     #[test]

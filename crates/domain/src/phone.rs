@@ -68,6 +68,52 @@ impl fmt::Debug for Phone {
     }
 }
 
+/// Masks every run of nine or more digits but its last two, unless it stands inside a word such as an id; a number of
+/// Uzbekistan is masked even there. Hyphens and dots may divide a run; spaces and brackets too where it begins like a phone
+/// number, since amounts stand beside each other in such texts.
+pub fn mask_numbers(text: &str) -> String {
+    let characters: Vec<char> = text.chars().collect();
+    let mut masked = String::with_capacity(text.len());
+    let mut index = 0;
+    while index < characters.len() {
+        let before = |distance: usize| index.checked_sub(distance).map_or(' ', |at| characters[at]);
+        let inside_word = before(1).is_alphanumeric() || (before(1) == '-' && before(2).is_alphanumeric());
+        let is_uzbek = characters[index..].starts_with(&['9', '9', '8']);
+        let (end, digits) = digit_run(&characters, index, before(1) == '+' || is_uzbek);
+        let word_goes_on = characters.get(end).is_some_and(|next| next.is_alphabetic());
+        let is_whole_number = is_uzbek && end - index == 12 && digits == 12;
+        if is_whole_number || digits >= 9 && !inside_word && !word_goes_on {
+            let mut left = digits;
+            for found in &characters[index..end] {
+                if found.is_ascii_digit() {
+                    masked.push(if left > 2 { '*' } else { *found });
+                    left -= 1;
+                } else {
+                    masked.push(*found);
+                }
+            }
+        } else {
+            masked.extend(&characters[index..end.max(index + 1)]);
+        }
+        index = end.max(index + 1);
+    }
+    masked
+}
+
+/// Where the run of digits that starts at `from` ends, and how many digits it has.
+fn digit_run(characters: &[char], from: usize, spaced: bool) -> (usize, usize) {
+    let (mut end, mut digits) = (from, 0);
+    for (offset, found) in characters[from..].iter().enumerate() {
+        if found.is_ascii_digit() {
+            digits += 1;
+            end = from + offset + 1;
+        } else if digits == 0 || !(matches!(found, '-' | '.') || spaced && matches!(found, ' ' | '(' | ')')) {
+            break;
+        }
+    }
+    (end, digits)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -89,6 +135,31 @@ mod tests {
     fn refuses_what_is_no_number() {
         for bad in ["", "+", "1234", "12345678901234567", "+99890abc2233", "99890+1112233"] {
             assert!(Phone::parse(bad).is_err(), "{bad:?} was taken");
+        }
+    }
+
+    #[test]
+    fn masks_numbers_wherever_they_stand_and_leaves_ids_alone() {
+        for text in [
+            "+998901112233",
+            "tel998901112233x",
+            "a-998901112233",
+            "-3001234567",
+            "998 (90) 111-22-33",
+        ] {
+            let masked = mask_numbers(text);
+            assert!(
+                masked.contains('*') && !masked.contains("111") && !masked.contains("123"),
+                "{masked}"
+            );
+        }
+        for id in [
+            "cccccccc-0000-4000-8000-000000000003",
+            "507f1f77bcf86cd799439011",
+            "230000",
+            "order-1234567890",
+        ] {
+            assert_eq!(mask_numbers(id), id);
         }
     }
 

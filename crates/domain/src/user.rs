@@ -132,10 +132,9 @@ fn stored_number(value: &Value) -> Result<Option<StoredNumber>, Mismatch> {
         .transpose()
 }
 
-/// Turns a required field that was read into its value. [`Fields::finish`] has reported it if it was missing, so the
-/// error of this function is never seen; it exists because the compiler cannot know.
+/// The value of a required field that was read; [`Fields::finish`] has reported it if it was missing.
 pub(crate) fn present<T>(field: Option<T>) -> Result<T, Problems> {
-    field.ok_or_else(|| Problems(Vec::new()))
+    field.ok_or_else(Problems::unread)
 }
 
 #[cfg(test)]
@@ -169,7 +168,7 @@ mod tests {
     #[test]
     fn reports_all_that_is_wrong() {
         let problems = NewUser::from_json(&json!({"address": 3, "isActive": "perhaps"})).unwrap_err();
-        let fields: Vec<_> = problems.0.iter().map(|problem| &*problem.field).collect();
+        let fields: Vec<_> = problems.listed().iter().map(|problem| &*problem.field).collect();
         assert_eq!(fields, ["userId", "address", "isActive"]);
     }
 

@@ -8,7 +8,7 @@ pub use fields::{OrderField, OrderValue};
 
 use crate::{
     identifiers::{BillzProductId, CardId},
-    input::{FieldProblem, Fields, Problems, boolean, text},
+    input::{FieldProblem, Fields, Problems, boolean, excerpt, text},
     money::Money,
     quantity::Quantity,
 };
@@ -119,7 +119,7 @@ impl OrderDraft {
         let document = fields::read(&mut fields, &mut warnings, &mut created_by);
         fields.finish()?;
         let (Some(client), Some(lines), Some(total)) = (client, lines, total) else {
-            return Err(Problems(Vec::new()));
+            return Err(Problems::unread());
         };
         Ok(Self {
             reference: OrderReference { id, number },
@@ -178,7 +178,11 @@ fn lines(fields: &mut Fields<'_>) -> Option<Vec<OrderLine>> {
             Ok(sum) => known.quantity = sum,
             Err(mismatch) => fields.refuse(
                 "products",
-                format!("quantities of `{}` that add up to {}", line.product, mismatch.expected),
+                format!(
+                    "quantities of `{}` that add up to {}",
+                    excerpt(line.product.as_str()),
+                    mismatch.expected
+                ),
             ),
         }
     }
@@ -272,7 +276,7 @@ mod tests {
         body["deliveryStatus"] = json!("lost");
         body["discountAmount"] = json!(101);
         let problems = OrderDraft::from_json(&body).unwrap_err();
-        let named: Vec<_> = problems.0.iter().map(|problem| &*problem.field).collect();
+        let named: Vec<_> = problems.listed().iter().map(|problem| &*problem.field).collect();
         for field in [
             "products[0].qty",
             "products[1].productID",
@@ -294,7 +298,7 @@ mod tests {
             body["products"][0][field] = json!("much");
         }
         let problems = OrderDraft::from_json(&body).unwrap_err();
-        let named: Vec<_> = problems.0.iter().map(|problem| &*problem.field).collect();
+        let named: Vec<_> = problems.listed().iter().map(|problem| &*problem.field).collect();
         assert_eq!(
             named,
             [

@@ -9,7 +9,7 @@ mod updated;
 use billwright_domain::{
     Given, UserId,
     billing::{FirstBillingDefaults, NewBilling},
-    input::{Fields, Problems},
+    input::{Fields, Problems, excerpt},
     user::{NewUser, UserChange},
 };
 use billwright_store::billing::apply::{CustomerSnapshot, UserWrite};
@@ -67,10 +67,9 @@ impl CustomerEvent {
             Reactivated::TYPE => Self::Reactivated(Reactivated::decode(payload)?),
             Deleted::TYPE => Self::Deleted(Deleted::decode(payload)?),
             unknown => {
-                let shown: String = unknown.chars().take(60).collect();
                 let reason = format!(
                     "the type `{}` is not known; known are {}",
-                    shown.escape_debug(),
+                    excerpt(unknown),
                     TYPES.join(", ")
                 );
                 return Err(Invalid::new(InvalidCode::UnknownType, reason));

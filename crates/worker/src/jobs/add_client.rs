@@ -36,7 +36,7 @@ impl Operation for AddClient {
         fields.finish()?;
         match (order_id, customer_id) {
             (Some(order_id), Some(customer_id)) => Ok(Self { order_id, customer_id }),
-            _ => Err(Problems(Vec::new())),
+            _ => Err(Problems::unread()),
         }
     }
 

@@ -49,7 +49,7 @@ impl Operation for AddItem {
         let seller = fields.optional("employeeID", seller);
         fields.finish()?;
         let (Some(product), Some(quantity), Some(order_id)) = (product, quantity, order_id) else {
-            return Err(Problems(Vec::new()));
+            return Err(Problems::unread());
         };
         Ok(Self {
             order_id,
@@ -160,7 +160,9 @@ fn stored(lines: &[SaleLine]) -> Vec<Bson> {
 }
 
 fn quantity_of(lines: &[SaleLine], product: &BillzProductId) -> Decimal {
-    lines.iter().filter(|line| line.product == *product).map(|line| line.quantity).sum()
+    // Billz may tell any quantity, and a plain sum panics where it grows too large.
+    let quantities = lines.iter().filter(|line| line.product == *product).map(|line| line.quantity);
+    quantities.fold(Decimal::ZERO, |sum, quantity| sum.saturating_add(quantity))
 }
 
 fn with_line(mut lines: Vec<SaleLine>, line: &Line) -> Vec<SaleLine> {
@@ -252,6 +254,13 @@ mod tests {
         for field in ["productId", "qty", "orderId", "employeeID"] {
             assert!(problems.contains(&format!("`{field}`")), "{field} is not in: {problems}");
         }
+    }
+
+    #[test]
+    fn absurd_quantities_add_up_to_the_largest() {
+        let product = BillzProductId::parse("p").unwrap();
+        let line = SaleLine { product: product.clone(), quantity: Decimal::MAX, total: None };
+        assert_eq!(quantity_of(&[line.clone(), line], &product), Decimal::MAX);
     }
 
     #[test]

@@ -27,7 +27,7 @@ impl Operation for CancelPostpone {
         let mut fields = Fields::of(payload)?;
         let order_id = fields.required("orderId", BillzOrderId::from_json);
         fields.finish()?;
-        order_id.map(|order_id| Self { order_id }).ok_or(Problems(Vec::new()))
+        order_id.map(|order_id| Self { order_id }).ok_or_else(Problems::unread)
     }
 
     fn order_id(&self) -> Option<String> {

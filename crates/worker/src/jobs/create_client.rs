@@ -40,7 +40,7 @@ impl Operation for CreateClient {
         let last_name = fields.optional_private("clientLastName", name);
         fields.finish()?;
         let (Some(phone), Some(first_name)) = (phone, first_name) else {
-            return Err(Problems(Vec::new()));
+            return Err(Problems::unread());
         };
         Ok(Self {
             client: NewClient {

@@ -51,7 +51,7 @@ impl Operation for CreateDiscount {
         fields.finish()?;
         match (order_id, new_total) {
             (Some(order_id), Some(new_total)) => Ok(Self { order_id, new_total }),
-            _ => Err(Problems(Vec::new())),
+            _ => Err(Problems::unread()),
         }
     }
 
@@ -124,10 +124,10 @@ mod tests {
         for amount in [json!(100), json!(101)] {
             let payload = json!({"orderId": "o", "amount": amount, "totalPrice": 100});
             let problems = CreateDiscount::from_json(&payload, &test_defaults()).unwrap_err();
-            assert_eq!(problems.0[0].field, "totalPrice");
+            assert_eq!(problems.listed()[0].field, "totalPrice");
         }
         let problems = CreateDiscount::from_json(&json!({"amount": -1}), &test_defaults()).unwrap_err();
-        let named: Vec<_> = problems.0.iter().map(|problem| &*problem.field).collect();
+        let named: Vec<_> = problems.listed().iter().map(|problem| &*problem.field).collect();
         assert_eq!(named, ["orderId", "amount", "totalPrice"]);
     }
 }

@@ -50,7 +50,7 @@ impl Operation for MakePayment {
                 card_id,
                 total_price,
             }),
-            _ => Err(Problems(Vec::new())),
+            _ => Err(Problems::unread()),
         }
     }
 
@@ -179,7 +179,7 @@ mod tests {
     fn names_every_wrong_field() {
         let payload = json!({"orderId": null, "totalPrice": 0});
         let problems = MakePayment::from_json(&payload, &test_defaults()).unwrap_err();
-        let named: Vec<_> = problems.0.iter().map(|problem| &*problem.field).collect();
+        let named: Vec<_> = problems.listed().iter().map(|problem| &*problem.field).collect();
         assert_eq!(named, ["orderId", "cardId", "totalPrice"]);
     }
 

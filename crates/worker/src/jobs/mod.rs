@@ -3,7 +3,9 @@
 use std::future::Future;
 
 use billwright_connectors::billz::{BillzCalls, Urgency};
-use billwright_domain::{BillzOrderId, CardId, CorrelationId, DocumentId, PaymentTypeId, Phone, Problems, ShopId};
+use billwright_domain::{
+    BillzOrderId, CardId, CorrelationId, DocumentId, PaymentTypeId, Phone, Problems, ShopId, input::excerpt,
+};
 use chrono::NaiveDateTime;
 use chrono_tz::Tz;
 use serde::Serialize;
@@ -184,10 +186,9 @@ job_types! {
 
 /// The rejection of a type that nobody knows.
 pub(crate) fn unknown(kind: &str) -> JobError {
-    let shown: String = kind.chars().take(60).collect();
     JobError::reject(format!(
         "field `type`: found `{}`, expected one of {}",
-        shown.escape_debug(),
+        excerpt(kind),
         TYPES.join(", ")
     ))
 }

@@ -47,7 +47,7 @@ impl Operation for PostponeOrder {
             fields.refuse("time", "a time in the future, by the shop's local time");
         }
         fields.finish()?;
-        let order_id = order_id.ok_or(Problems(Vec::new()))?;
+        let order_id = order_id.ok_or_else(Problems::unread)?;
         Ok(Self {
             order_id,
             comment,
@@ -165,7 +165,7 @@ mod tests {
         for time in [json!("2020-01-01"), json!("tomorrow"), json!({})] {
             let payload = json!({"orderId": "o", "time": time});
             let problems = PostponeOrder::from_json(&payload, &test_defaults()).unwrap_err();
-            assert_eq!(problems.0[0].field, "time");
+            assert_eq!(problems.listed()[0].field, "time");
         }
     }
 }
