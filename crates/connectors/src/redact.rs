@@ -2,9 +2,12 @@
 
 use std::fmt::Write as _;
 
+use billwright_domain::phone::mask_numbers;
 use serde_json::Value;
 
 const LONGEST_TEXT: usize = 300;
+/// A longer word may be a token. Telegram's have some 45 characters; a UUID has 36.
+const LONGEST_WORD: usize = 40;
 
 /// The other side's own words, shortened: runs of digits that could be a phone number keep their last two digits, words that could
 /// be a token vanish, and control characters become spaces.
@@ -17,13 +20,13 @@ pub(crate) fn text(raw: &str) -> String {
         if !safe.is_empty() {
             safe.push(' ');
         }
-        if word.chars().count() > 48 {
+        if word.chars().nth(LONGEST_WORD).is_some() {
             safe.push('…');
         } else {
             safe.push_str(word);
         }
     }
-    shorten(&mask_digits(&safe))
+    shorten(&mask_numbers(&safe))
 }
 
 /// The shape of an answer that could not be read: JSON with its values masked, anything else by kind and length only.
@@ -78,50 +81,6 @@ fn draw(value: &Value, drawn: &mut String) {
     }
 }
 
-/// Masks every run of nine or more digits unless it stands inside a word such as an id. Hyphens and dots may divide it;
-/// spaces and brackets too where it begins like a phone number, since amounts stand beside each other in such texts.
-fn mask_digits(text: &str) -> String {
-    let characters: Vec<char> = text.chars().collect();
-    let mut masked = String::with_capacity(text.len());
-    let mut index = 0;
-    while index < characters.len() {
-        let inside_word = index > 0 && (characters[index - 1].is_alphanumeric() || characters[index - 1] == '-');
-        let like_a_phone =
-            index > 0 && characters[index - 1] == '+' || characters[index..].starts_with(&['9', '9', '8']);
-        let (end, digits) = digit_run(&characters, index, like_a_phone);
-        let word_goes_on = characters.get(end).is_some_and(|next| next.is_alphabetic());
-        if digits >= 9 && !inside_word && !word_goes_on {
-            let mut left = digits;
-            for found in &characters[index..end] {
-                if found.is_ascii_digit() {
-                    masked.push(if left > 2 { '*' } else { *found });
-                    left -= 1;
-                } else {
-                    masked.push(*found);
-                }
-            }
-        } else {
-            masked.extend(&characters[index..end.max(index + 1)]);
-        }
-        index = end.max(index + 1);
-    }
-    masked
-}
-
-/// Where the run of digits that starts at `from` ends, and how many digits it has.
-fn digit_run(characters: &[char], from: usize, spaced: bool) -> (usize, usize) {
-    let (mut end, mut digits) = (from, 0);
-    for (offset, found) in characters[from..].iter().enumerate() {
-        if found.is_ascii_digit() {
-            digits += 1;
-            end = from + offset + 1;
-        } else if digits == 0 || !(matches!(found, '-' | '.') || spaced && matches!(found, ' ' | '(' | ')')) {
-            break;
-        }
-    }
-    (end, digits)
-}
-
 fn shorten(text: &str) -> String {
     if text.chars().count() <= LONGEST_TEXT {
         return text.to_owned();
@@ -161,6 +120,8 @@ mod tests {
     fn drops_tokens_and_line_breaks() {
         let safe = text(&format!("bad\r\ntoken {}", "eyJhbGciOiJIUzI1NiJ9.".repeat(4)));
         assert_eq!(safe, "bad token …");
+        let of_a_bot = format!("1234567890:AA{}", "x".repeat(33));
+        assert_eq!(text(&format!("no bot {of_a_bot}")), "no bot …");
         assert!(text(&"ab ".repeat(500)).chars().count() <= 301);
     }
 

@@ -33,6 +33,8 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 pub(crate) const ANSWER_LIMIT_BYTES: usize = 256 * 1024;
 /// How long to hold back after a 429 that does not say how long.
 const UNTOLD_WAIT: Duration = Duration::from_secs(30);
+/// The longest that a 429 can hold messages back; then Telegram is asked again.
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b':')
     .remove(b'-')
@@ -230,17 +232,13 @@ pub(crate) fn read(status: u16, said: &Value) -> Result<Sent, TelegramError> {
     let parameters = &said["parameters"];
     let text = said["description"]
         .as_str()
-        .map_or_else(|| format!("status {status}"), redact::text);
-    let new_group = match &parameters["migrate_to_chat_id"] {
-        Value::Number(id) => Some(id.to_string()),
-        Value::String(id) if !id.is_empty() => Some(id.clone()),
-        _ => None,
-    };
+        .map(redact::text)
+        .filter(|text| !text.is_empty())
+        .unwrap_or_else(|| format!("status {status}"));
+    let new_group = group_id(&parameters["migrate_to_chat_id"]);
     Err(match (status, new_group) {
         (429, _) => TelegramError::RateLimited {
-            retry_after: parameters["retry_after"]
-                .as_u64()
-                .map_or(UNTOLD_WAIT, Duration::from_secs),
+            retry_after: wait(&parameters["retry_after"]),
         },
         (400..500, Some(to)) => TelegramError::Migrated { to },
         (401 | 404, _) => TelegramError::Unauthorized,
@@ -250,6 +248,23 @@ pub(crate) fn read(status: u16, said: &Value) -> Result<Sent, TelegramError> {
             reason: format!("the answer says neither yes nor no (status {status})"),
         },
     })
+}
+
+/// How long to hold back. No time at all would send the next message at once, and an absurd one would silence the group.
+fn wait(told: &Value) -> Duration {
+    told.as_u64()
+        .map_or(UNTOLD_WAIT, Duration::from_secs)
+        .clamp(Duration::from_secs(1), LONGEST_WAIT)
+}
+
+/// The id of a group, which is a negative number. Anything else would be where every later message goes to.
+fn group_id(told: &Value) -> Option<String> {
+    let id = match told {
+        Value::Number(id) => id.as_i64(),
+        Value::String(id) => id.parse().ok(),
+        _ => None,
+    };
+    id.filter(|id| *id < 0).map(|id| id.to_string())
 }
 
 /// Makes text safe to stand anywhere in Telegram's HTML, in attributes too.
@@ -400,5 +415,51 @@ mod tests {
                 retry_after: Duration::from_secs(7)
             }
         );
+    }
+
+    #[test]
+    fn an_absurd_wish_to_slow_down_is_bounded() {
+        for (told, expected) in [
+            (json!(0), 1),
+            (json!(-5), 30),
+            (json!(u64::MAX), 3600),
+            (json!(1e300), 30),
+            (json!("soon"), 30),
+            (Value::Null, 30),
+        ] {
+            let said = json!({"parameters": {"retry_after": told}});
+            let retry_after = Duration::from_secs(expected);
+            assert_eq!(
+                read(429, &said),
+                Err(TelegramError::RateLimited { retry_after }),
+                "{told}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_the_id_of_a_group_is_a_new_group() {
+        let outcome = |told: Value| {
+            let said = json!({"description": "\n", "parameters": {"migrate_to_chat_id": told}});
+            read(400, &said).unwrap_err().to_string()
+        };
+        for good in [json!(-1_001_234_567_890_i64), json!("-1001234567890")] {
+            assert!(outcome(good).contains("is now `-1001234567890`"));
+        }
+        for bad in [
+            json!(0),
+            json!(5),
+            json!("@all"),
+            json!(""),
+            json!("-"),
+            json!(-1.5),
+            json!([-1]),
+        ] {
+            assert_eq!(
+                outcome(bad.clone()),
+                "Telegram refused the message: status 400",
+                "{bad}"
+            );
+        }
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     http::{Http, HttpSetupError, NoReply, Request},
+    redact,
     telegram::{self, TelegramError, TelegramSettings},
 };
 
@@ -47,7 +48,7 @@ pub async fn probe(settings: &TelegramSettings) -> Result<TelegramFacts, ProbeEr
     let group = ask(&http, settings, "getChat", &json!({ "chat_id": settings.group_id }))
         .await
         .map_err(ProbeError::Group)?;
-    let text = |value: &Value| value.as_str().unwrap_or("unnamed").to_owned();
+    let text = |value: &Value| value.as_str().map_or_else(|| "unnamed".to_owned(), redact::text);
     Ok(TelegramFacts {
         bot: text(&bot["username"]),
         group: text(&group["title"]),

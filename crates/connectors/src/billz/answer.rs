@@ -125,7 +125,8 @@ fn word(value: &Value) -> Option<String> {
         Value::Number(number) => number.to_string(),
         _ => return None,
     };
-    (!text.is_empty() && !text.trim_matches(['0', '.']).is_empty()).then(|| redact::text(&text))
+    let shown = redact::text(&text);
+    (!shown.is_empty() && !text.trim_matches(['0', '.']).is_empty()).then_some(shown)
 }
 
 fn failure(call: &'static str, effect: Effect, status: u16, said: &Value, after: Duration) -> BillzError {
@@ -167,9 +168,8 @@ fn words(said: &Value) -> Option<String> {
     ]
     .into_iter()
     .filter_map(Value::as_str)
-    .map(str::trim)
-    .find(|text| !text.is_empty())
     .map(redact::text)
+    .find(|text| !text.is_empty())
 }
 
 /// The status alone, for the breaker: whether Billz is broken rather than unwilling.
@@ -289,6 +289,15 @@ mod tests {
                 "{body:?}"
             );
         }
+    }
+
+    #[test]
+    fn words_of_control_characters_are_none() {
+        let said = json!({"error": {"code": "\0", "message": "\u{1}\n"}, "message": "sold out"});
+        assert_eq!(
+            decided(Effect::Write, 400, &said.to_string()).unwrap_err().to_string(),
+            "Billz refused `pay`: sold out"
+        );
     }
 
     #[test]
