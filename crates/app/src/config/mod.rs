@@ -6,6 +6,7 @@ mod billing;
 mod billz;
 mod dashboard;
 mod effective;
+mod env_file;
 mod http;
 mod mongo;
 mod redis;
@@ -176,12 +177,18 @@ impl RunConfig {
     }
 }
 
+/// The longest value that an error repeats, in characters.
+const LONGEST_SHOWN: usize = 200;
+
 /// A problem with `variable`, whose value `found` is only shown if it is no secret.
 fn problem(variable: &Variable, found: Option<&str>, expected: impl Into<String>) -> ConfigProblem {
     let found = match found {
         None => "nothing".to_owned(),
         Some(text) if variable.secret => format!("a value of {} characters", text.chars().count()),
-        Some(text) => format!("`{text}`"),
+        Some(text) if text.chars().nth(LONGEST_SHOWN).is_some() => {
+            format!("a value of {} characters", text.chars().count())
+        }
+        Some(text) => format!("`{}`", text.escape_debug()),
     };
     ConfigProblem {
         name: variable.name.to_owned(),

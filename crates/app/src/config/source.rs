@@ -1,8 +1,8 @@
 //! Where values come from: a flag, the environment, or the file `.env`, in that order.
 
-use std::{collections::BTreeMap, fmt, path::Path};
+use std::{collections::BTreeMap, fmt, fs::File, io, path::Path};
 
-use super::{ConfigProblem, ConfigProblems, Origin, problem};
+use super::{ConfigProblem, ConfigProblems, Origin, env_file, problem};
 use crate::env_vars::{self, Variable};
 
 /// The texts of all variables that are set, each with where it came from. Empty text counts as unset, as in the
@@ -79,36 +79,23 @@ impl Source {
     }
 
     pub(super) fn add_file(&mut self, path: &Path) {
-        let lines = match dotenvy::from_path_iter(path) {
-            Ok(lines) => lines,
-            Err(error) if error.not_found() => return,
+        let content = match File::open(path) {
+            Ok(content) => content,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
             Err(_) => {
                 self.problems
                     .push(unreadable(path, "a file that cannot be read".to_owned()));
                 return;
             }
         };
-        for line in lines {
-            match line {
-                Ok((name, value)) => {
-                    if let Some(variable) = env_vars::ALL.iter().find(|variable| variable.name == name) {
-                        self.add(variable.name, Some(value), Origin::File);
-                    }
-                }
-                // The line itself may hold a secret, so only its place in it is told.
-                Err(dotenvy::Error::LineParse(_, position)) => {
-                    self.problems.push(unreadable(
-                        path,
-                        format!("a line that cannot be read from character {position} on"),
-                    ));
-                }
-                Err(_) => {
-                    self.problems
-                        .push(unreadable(path, "bytes that are no text".to_owned()));
-                    return;
-                }
+        let file = env_file::read(content);
+        for (name, value) in file.values {
+            if let Some(variable) = env_vars::ALL.iter().find(|variable| variable.name == name) {
+                self.add(variable.name, Some(value), Origin::File);
             }
         }
+        let problems = file.problems.into_iter().map(|found| unreadable(path, found));
+        self.problems.extend(problems);
     }
 }
 
@@ -264,5 +251,28 @@ mod tests {
             report.contains("a line that cannot be read") && !report.contains("topsecret"),
             "{report}"
         );
+    }
+
+    #[test]
+    fn a_file_that_is_none_of_ours_is_told_of_in_a_few_lines() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all("no variable\n".repeat(1000).as_bytes()).unwrap();
+        let mut source = Source::default();
+        source.add_file(file.path());
+        let report = Reader::new(&source).finish().unwrap_err().to_string();
+        assert!(
+            report.contains("found 980 more such lines") && report.len() < 10_000,
+            "{report}"
+        );
+    }
+
+    #[test]
+    fn a_long_value_is_not_repeated() {
+        let mut reader_source = Source::default();
+        reader_source.add(env_vars::PORT.name, Some("8".repeat(5000)), Origin::Environment);
+        let mut reader = Reader::new(&reader_source);
+        reader.number(&env_vars::PORT, 0_u16..=u16::MAX);
+        let report = reader.finish().unwrap_err().to_string();
+        assert!(report.contains("PORT: found a value of 5000 characters"), "{report}");
     }
 }
