@@ -273,7 +273,7 @@ impl Denied {
 }
 
 /// The historical service checked `userId` first and said so; after that the first problem makes the sentence.
-fn sentence(problems: &Problems) -> String {
+pub(crate) fn sentence(problems: &Problems) -> String {
     let missing = |problem: &FieldProblem| {
         matches!(&*problem.found, "nothing" | "null" | "the text ``") && !problem.field.is_empty()
     };

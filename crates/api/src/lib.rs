@@ -13,6 +13,8 @@ mod correlation;
 mod cors;
 mod docs_page;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod idempotency;
 mod jwt;
 mod list_params;

@@ -136,14 +136,17 @@ fn chain(error: &reqwest::Error) -> String {
     text
 }
 
+/// The longest that `Retry-After` is believed.
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
+
 /// What `Retry-After` asks for, in seconds or as a date, read against `now`.
 pub(crate) fn retry_after(headers: &HeaderMap, now: chrono::DateTime<chrono::Utc>) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
+        return Some(Duration::from_secs(seconds).min(LONGEST_WAIT));
     }
     let date = chrono::DateTime::parse_from_rfc2822(value).ok()?;
-    Some((date.to_utc() - now).to_std().unwrap_or_default())
+    Some((date.to_utc() - now).to_std().unwrap_or_default().min(LONGEST_WAIT))
 }
 
 /// A header value from free text: what a header cannot carry is percent-encoded.
@@ -176,6 +179,9 @@ mod tests {
         assert_eq!(read("Sun, 29 Nov 2026 12:00:30 GMT"), Some(Duration::from_secs(30)));
         assert_eq!(read("Sun, 29 Nov 2026 11:00:00 GMT"), Some(Duration::ZERO));
         assert_eq!(read("soon"), None);
+        for absurd in ["18446744073709551615", "Fri, 29 Nov 2999 12:00:00 GMT"] {
+            assert_eq!(read(absurd), Some(LONGEST_WAIT), "{absurd}");
+        }
     }
 
     #[test]

@@ -10,6 +10,8 @@ pub mod breaker;
 pub mod budget;
 pub mod document;
 pub mod export;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod http;
 mod link;
 mod redact;

@@ -545,6 +545,19 @@ mod tests {
     }
 
     #[test]
+    fn numbers_keep_their_last_digit() {
+        for written in [
+            "41.299499999999995",
+            "9007199254740.993",
+            "69.24010000000001",
+            "1.7976931348623157e308",
+        ] {
+            let number: Value = serde_json::from_str(written).unwrap();
+            assert_eq!(number.as_f64(), written.parse().ok(), "{written}");
+        }
+    }
+
+    #[test]
     fn refuses_objects_where_scalars_belong() {
         let operator = json!({"$gt": ""});
         assert!(

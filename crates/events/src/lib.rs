@@ -16,6 +16,8 @@ pub mod dead_letters;
 pub mod envelope;
 mod event_spans;
 mod fold;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod invalid;
 mod kafka;
 mod messages;

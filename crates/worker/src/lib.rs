@@ -9,6 +9,8 @@ mod bullmq_queue;
 mod context;
 mod drafts;
 mod envelope;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod guard;
 mod job_error;
 pub mod jobs;

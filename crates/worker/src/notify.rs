@@ -19,7 +19,7 @@ const SPACING: Duration = Duration::from_mins(1);
 pub(crate) struct Notice {
     kind: &'static str,
     fold: Option<String>,
-    text: String,
+    pub(crate) text: String,
 }
 
 impl Notice {

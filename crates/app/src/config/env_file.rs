@@ -42,3 +42,18 @@ pub(crate) fn read(content: impl Read) -> EnvFile {
     }
     file
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_file_is_read_or_told_of() {
+        billwright_bad_input::try_mutations("env_file", 4_000, |input| {
+            billwright_bad_input::check_env_file(input, |content| {
+                let file = read(content);
+                (file.values, file.problems)
+            });
+        });
+    }
+}

@@ -10,6 +10,8 @@ mod call_log;
 mod calls;
 mod client;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 pub mod look;
 mod reference;
 mod request;

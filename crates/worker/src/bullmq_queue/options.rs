@@ -94,7 +94,7 @@ fn trace(options: &Value) -> Option<TraceContext> {
 
 /// The options with every value that the library's types refuse made into one that they take, or left out; `None` where
 /// they take them as they are.
-pub(super) fn repaired(raw: &str) -> Option<String> {
+pub(crate) fn repaired(raw: &str) -> Option<String> {
     if serde_json::from_str::<JobOptions>(raw).is_ok() {
         return None;
     }

@@ -162,7 +162,7 @@ fn stored(lines: &[SaleLine]) -> Vec<Bson> {
 fn quantity_of(lines: &[SaleLine], product: &BillzProductId) -> Decimal {
     // Billz may tell any quantity, and a plain sum panics where it grows too large.
     let quantities = lines.iter().filter(|line| line.product == *product).map(|line| line.quantity);
-    quantities.fold(Decimal::ZERO, |sum, quantity| sum.saturating_add(quantity))
+    quantities.fold(Decimal::ZERO, Decimal::saturating_add)
 }
 
 fn with_line(mut lines: Vec<SaleLine>, line: &Line) -> Vec<SaleLine> {
