@@ -1,9 +1,11 @@
-//! The project's own commands: `cargo xtask demo`, `test`, `services`, `interop`, `browser`, `chaos`, `upgrade`.
+//! The project's own commands: `cargo xtask demo`, `test`, `services`, `interop`, `browser`, `chaos`, `upgrade`,
+//! `fuzz`.
 
 mod browser;
 mod cargo;
 mod chaos;
 mod demo;
+mod fuzz;
 mod interop;
 mod interrupt;
 mod node_packages;
@@ -41,6 +43,8 @@ enum Command {
     Chaos(chaos::Arguments),
     /// Replace an older version by this one and go back, process by process under load, and check the same.
     Upgrade(chaos::upgrade::Arguments),
+    /// Give every reader of outside input what its own branches suggest, and check what must hold.
+    Fuzz(fuzz::Arguments),
 }
 
 #[tokio::main]
@@ -53,6 +57,7 @@ async fn main() -> ExitCode {
         Command::Browser(arguments) => browser::run(&arguments).await,
         Command::Chaos(arguments) => chaos::run(&arguments).await,
         Command::Upgrade(arguments) => chaos::upgrade::run(&arguments).await,
+        Command::Fuzz(arguments) => fuzz::run(&arguments).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -75,7 +75,7 @@ pub(crate) struct Arguments {
     own_mounts: bool,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let parsed = match text.strip_suffix('m') {
         Some(minutes) => minutes.parse::<u64>().map(|minutes| minutes.saturating_mul(60)),
         None => text.strip_suffix('s').unwrap_or(text).parse::<u64>(),
