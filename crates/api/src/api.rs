@@ -14,6 +14,7 @@ use crate::{
     availability::Availability,
     cors::CorsOrigins,
     jwt::Tokens,
+    places::Places,
     rate_limit::RateLimiter,
     router,
     settings::ApiSettings,
@@ -45,7 +46,13 @@ impl Api {
             largest_body: settings.largest_body,
             body_timeout: settings.body_timeout,
             request_timeout: settings.request_timeout,
-            places: Arc::new(Semaphore::new(settings.most_at_a_time)),
+            places: Places {
+                all: Arc::new(Semaphore::new(settings.most_at_a_time)),
+                in_hand: Semaphore::new(settings.most_in_hand),
+                longest_wait: settings.longest_wait,
+                large_bodies: Semaphore::new(settings.most_large_bodies),
+                longest_answer: settings.longest_answer,
+            },
         });
         tokio::spawn(upkeep::run(state.clone(), health));
         Self {

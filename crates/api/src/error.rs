@@ -14,7 +14,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{access::Denied, correlation};
+use crate::{access::Denied, correlation, refusals::TooMany};
 
 /// A failed request.
 #[derive(Debug)]
@@ -29,6 +29,7 @@ pub(crate) enum ApiError {
     BillingNotFound,
     UserExists,
     NotFound,
+    NoHost,
     MethodNotAllowed,
     TooLarge {
         most: usize,
@@ -42,7 +43,7 @@ pub(crate) enum ApiError {
     KeyOfOtherRequest,
     Denied(Denied),
     RateLimited(Duration),
-    Overloaded,
+    Overloaded(TooMany),
     Timeout,
     /// MongoDB is known to be away.
     Away,
@@ -105,7 +106,7 @@ impl From<StoreError> for ApiError {
 impl From<CreationError> for ApiError {
     fn from(error: CreationError) -> Self {
         match error {
-            CreationError::Overloaded => Self::Overloaded,
+            CreationError::Overloaded => Self::Overloaded(TooMany::Creations),
             CreationError::Store(error) => Self::Store(error),
             CreationError::Stopped => Self::Stopping,
         }
@@ -115,6 +116,19 @@ impl From<CreationError> for ApiError {
 /// The answer to a path that leads nowhere, as a fallback for the whole server.
 pub async fn not_found(request: Request) -> Response {
     correlation::carry_through(request, async |_| ApiError::NotFound.into_response()).await
+}
+
+/// The answer on a connection beyond the most there may be, as a fallback of what is answered even there.
+pub async fn overloaded(request: Request) -> Response {
+    correlation::carry_through(request, async |_| {
+        ApiError::Overloaded(TooMany::Connections).into_response()
+    })
+    .await
+}
+
+/// The answer to a request that does not name its host, or names several.
+pub async fn no_host(request: Request) -> Response {
+    correlation::carry_through(request, async |_| ApiError::NoHost.into_response()).await
 }
 
 impl ApiError {
@@ -147,6 +161,11 @@ impl ApiError {
             Self::BillingNotFound => plain(StatusCode::NOT_FOUND, "billing_not_found", "Billing not found"),
             Self::UserExists => plain(StatusCode::CONFLICT, "user_exists", "userId already exists"),
             Self::NotFound => plain(StatusCode::NOT_FOUND, "not_found", "Not found"),
+            Self::NoHost => plain(
+                StatusCode::BAD_REQUEST,
+                "invalid_host",
+                "The request must have exactly one `Host` header",
+            ),
             Self::MethodNotAllowed => plain(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "method_not_allowed",
@@ -184,7 +203,7 @@ impl ApiError {
             ),
             Self::Denied(denied) => denied.outline(),
             Self::RateLimited(_) => plain(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests"),
-            Self::Overloaded => plain(
+            Self::Overloaded(_) => plain(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "overloaded",
                 "Too many requests are being carried out",
@@ -228,7 +247,8 @@ impl ApiError {
                     "a request failed in MongoDB"
                 );
             }
-            Self::Overloaded | Self::Timeout => tracing::warn!(%status, reason = ?self, "a request was given up"),
+            Self::Overloaded(too_many) => too_many.note(),
+            Self::Timeout => tracing::warn!(%status, reason = ?self, "a request was given up"),
             _ => {}
         }
     }

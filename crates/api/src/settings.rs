@@ -26,8 +26,16 @@ pub struct ApiSettings {
     pub body_timeout: Duration,
     /// How long a request may take until its answer begins.
     pub request_timeout: Duration,
-    /// How many requests are worked on at a time; further ones are refused with 503.
+    /// How many requests there are at a time whose answers have not been sent; further ones are refused with 503.
     pub most_at_a_time: usize,
+    /// How many of them are in hand at a time. More would only wait for MongoDB instead, and each for the others.
+    pub most_in_hand: usize,
+    /// How long a request waits until it is taken in hand, before it is refused with 503.
+    pub longest_wait: Duration,
+    /// How many of them may have a body that is large, or of unknown length, at a time.
+    pub most_large_bodies: usize,
+    /// How long a client may take to read a list that is sent as it is read.
+    pub longest_answer: Duration,
     /// Where changes are noted for publication, if they are.
     pub change_log: Option<Arc<dyn ChangeLog>>,
 }
@@ -44,6 +52,10 @@ impl Default for ApiSettings {
             body_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),
             most_at_a_time: 1024,
+            most_in_hand: 256,
+            longest_wait: Duration::from_secs(1),
+            most_large_bodies: 64,
+            longest_answer: Duration::from_mins(10),
             change_log: None,
         }
     }

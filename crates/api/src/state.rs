@@ -4,9 +4,8 @@ use std::{ops::Deref, sync::Arc, time::Duration};
 
 use billwright_domain::Clock;
 use billwright_store::billing::{BillingStore, creation::BillingCreator};
-use tokio::sync::Semaphore;
 
-use crate::{api_keys::ApiKeys, availability::Availability, jwt::Tokens, rate_limit::RateLimiter};
+use crate::{api_keys::ApiKeys, availability::Availability, jwt::Tokens, places::Places, rate_limit::RateLimiter};
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -24,7 +23,7 @@ pub(crate) struct Shared {
     pub(crate) largest_body: usize,
     pub(crate) body_timeout: Duration,
     pub(crate) request_timeout: Duration,
-    pub(crate) places: Arc<Semaphore>,
+    pub(crate) places: Places,
 }
 
 impl AppState {

@@ -1,12 +1,14 @@
 //! The HTTP server: health and metrics for every role, and the API where it runs.
 
+mod limits;
+mod server;
+
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -18,24 +20,14 @@ use axum::{
     routing::get,
 };
 use billwright_domain::{Condition, HealthBoard};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-};
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::Semaphore};
-use tokio_io_timeout::TimeoutStream;
-use tokio_util::sync::CancellationToken;
-use tower::ServiceExt as _;
+use tokio::net::TcpListener;
 
+pub(crate) use self::{
+    limits::ServerLimits,
+    server::{Routes, serve},
+};
 use crate::{config::HttpConfig, telemetry::Metrics};
-
-/// How long a client may take to send the head of a request.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a client may take nothing of an answer that is being written to it.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// The most connections at a time; further ones wait in the system's queue.
-const MOST_CONNECTIONS: usize = 4096;
 
 /// What the operations routes need to know.
 #[derive(Clone)]
@@ -122,63 +114,5 @@ pub(crate) async fn listen(config: &HttpConfig) -> anyhow::Result<TcpListener> {
         Ok(listener) => Ok(listener),
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Err(error).with_context(|| taken(both)),
         Err(_) => TcpListener::bind(only).await.with_context(|| taken(only)),
-    }
-}
-
-/// Serves until `stop`, then finishes the requests that are under way for at most `grace`.
-pub(crate) async fn serve(listener: TcpListener, router: Router, stop: CancellationToken, grace: Duration) {
-    let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = accept(&listener, &places) => accepted,
-        };
-        let Some((stream, peer, place)) = accepted else {
-            continue;
-        };
-        let router = router.clone();
-        let service = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-            request.extensions_mut().insert(axum::extract::ConnectInfo(peer));
-            router.clone().oneshot(request)
-        });
-        let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(WRITE_TIMEOUT));
-        let connection = graceful.watch(builder.serve_connection(TokioIo::new(Box::pin(stream)), service));
-        tokio::spawn(async move {
-            // A client that breaks off is no fault of ours and needs no word in the log.
-            drop(connection.await);
-            drop(place);
-        });
-    }
-    drop(listener);
-    if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
-        tracing::warn!(
-            grace_seconds = grace.as_secs(),
-            "some HTTP requests did not end within the grace period and were cut off"
-        );
-    }
-}
-
-/// The next connection, with its place among those that may be open.
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(tokio::net::TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, peer)) => {
-            // Answers are small and complete; waiting for more to send with them only delays them.
-            drop(stream.set_nodelay(true));
-            Some((stream, peer, place))
-        }
-        Err(error) => {
-            tracing::warn!(%error, "a connection could not be accepted; trying again");
-            // Out of file handles: only time helps, and a busy loop would take it from those who could free some.
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            None
-        }
     }
 }

@@ -16,7 +16,7 @@ use futures_util::future::join_all;
 use crate::{
     alerts,
     config::{Role, RunConfig, Source},
-    http::{self, Operations},
+    http::{self, Operations, Routes, ServerLimits},
     lifecycle,
     roles::{self, Running},
     telemetry::{self, LogControl},
@@ -73,7 +73,8 @@ impl Run {
             stopping: Arc::clone(&stopping),
         };
         let (pages, report) = roles::dashboard::start(config.dashboard, sources, samples, stop.clone())?;
-        let mut router = http::operations_router(operations).merge(http::observed(pages));
+        let operations = http::operations_router(operations);
+        let mut router = operations.clone().merge(http::observed(pages));
         let mut running: Vec<(&str, Running)> = vec![("the dashboard's records", report)];
         if let Some(api) = config.api {
             if api.is_open() && !is_loopback(address.ip()) {
@@ -99,10 +100,20 @@ impl Run {
             }
         });
         running.push(("the watch over the process", watch));
-        let router = router.fallback(billwright_api::not_found);
+        let reachable = Routes {
+            all: router.fallback(billwright_api::not_found),
+            operations,
+        };
+        let limits = ServerLimits::of_this_process();
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
 
-        let server = tokio::spawn(http::serve(listener, router, stop.clone(), config.http.grace));
+        let server = tokio::spawn(http::serve(
+            listener,
+            reachable,
+            limits,
+            stop.clone(),
+            config.http.grace,
+        ));
         stop.cancelled().await;
         stopping.store(true, Ordering::Relaxed);
         let is_finished = finish(server, running, config.http.grace + BEYOND_GRACE).await;

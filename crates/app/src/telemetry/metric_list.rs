@@ -195,6 +195,7 @@ metrics_of! {
     "HTTP" {
         "billwright_http_requests_total" Counter Count [METHOD, ROUTE, STATUS] "Requests by route and status.";
         "billwright_http_request_duration_seconds" Histogram Seconds [METHOD, ROUTE, STATUS] "How long requests took until the answer began.";
+        "billwright_http_refused_total" Counter Count [these("too_many", &["connections", "requests", "large_bodies", "waiting", "creations"])] "Requests that were refused with 503, since there were too many of something.";
     }
     "Dependencies" {
         "billwright_dependency_condition" Gauge Count [these("dependency", &["worker.redis", "worker.mongodb", "worker.billz", "billing.mongodb", "events.kafka", "events.mongodb"])] "The condition of what the process depends on: 1 up, 0.5 degraded, 0 down.";
