@@ -1,11 +1,12 @@
 //! The project's own commands: `cargo xtask demo`, `test`, `services`, `interop`, `browser`, `chaos`, `upgrade`,
-//! `fuzz`.
+//! `fuzz`, `instructions`.
 
 mod browser;
 mod cargo;
 mod chaos;
 mod demo;
 mod fuzz;
+mod instructions;
 mod interop;
 mod interrupt;
 mod node_packages;
@@ -45,6 +46,8 @@ enum Command {
     Upgrade(chaos::upgrade::Arguments),
     /// Give every reader of outside input what its own branches suggest, and check what must hold.
     Fuzz(fuzz::Arguments),
+    /// Count the instructions of the hot paths, and compare them with what is on record.
+    Instructions(instructions::Arguments),
 }
 
 #[tokio::main]
@@ -58,6 +61,7 @@ async fn main() -> ExitCode {
         Command::Chaos(arguments) => chaos::run(&arguments).await,
         Command::Upgrade(arguments) => chaos::upgrade::run(&arguments).await,
         Command::Fuzz(arguments) => fuzz::run(&arguments).await,
+        Command::Instructions(arguments) => instructions::run(&arguments).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

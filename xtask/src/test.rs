@@ -115,6 +115,7 @@ async fn run_step(step: Step, services: &mut Option<Services>) -> Result<()> {
             )
             .await
         }
+        Step::Instructions => step::run(this_program()?.arg("instructions")).await,
         Step::Interop => step::run(with(services, this_program()?).await?.arg("interop")).await,
         Step::Browser => step::run(with(services, this_program()?).await?.arg("browser")).await,
         Step::Demo => step::run(with(services, this_program()?).await?.args(["demo", "--once"])).await,

@@ -220,7 +220,16 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
+    use billwright_hot_path::counted;
+
     use super::*;
+
+    #[test]
+    #[ignore = "counted by `cargo xtask instructions`"]
+    fn hot_path_list_query() {
+        let query = "userId=customer-1&isPaid=false&dueBefore=2026-12-01&sort=-dueDate&limit=100&page=3";
+        assert!(counted(|| ListParams::read(Listed::Billings, Some(query))).is_ok());
+    }
 
     fn read(query: &str) -> Result<ListParams, Vec<String>> {
         ListParams::read(Listed::Billings, Some(query))

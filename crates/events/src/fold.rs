@@ -286,10 +286,50 @@ impl Fold<'_> {
 
 #[cfg(test)]
 mod tests {
+    use billwright_hot_path::counted;
     use billwright_store::billing::{apply::UserWrite, positions::PartitionId};
     use serde_json::{Value, json};
 
     use super::*;
+
+    #[test]
+    #[ignore = "counted by `cargo xtask instructions`"]
+    fn hot_path_batch_of_1000_events() {
+        let values: Vec<String> = (0..1000)
+            .map(|number| {
+                let kind = ["Created", "Updated", "Suspended", "Reactivated"][number / 250];
+                let user = number % 250;
+                json!({"type": format!("Customer.{kind}"), "payload": {
+                    "userId": format!("customer-{user}"), "name": "Aziza Karimova", "email": format!("a{user}@example.org"),
+                    "phone": {"codeNumber": "998", "phoneNumber": "901112233"}, "address": {"city": "Tashkent", "street": "Main Street 1"},
+                }})
+                .to_string()
+            })
+            .collect();
+        let defaults = FirstBillingDefaults::default();
+        let decoded: Vec<Decoded> = counted(|| {
+            let records = values.iter().map(|value| Record {
+                value: Some(value.as_bytes()),
+                headers: &[],
+                time: None,
+            });
+            records
+                .map(|record| Decoded::of(record, &defaults, DateTime::UNIX_EPOCH).unwrap())
+                .collect()
+        });
+        let snapshots = decoded[..250]
+            .iter()
+            .map(|decoded| (decoded.event.user_id().clone(), CustomerSnapshot::default()))
+            .collect();
+        let folded = counted(|| {
+            let incoming: Vec<_> = (0..)
+                .zip(&decoded)
+                .map(|(offset, decoded)| Incoming { offset, decoded })
+                .collect();
+            fold(&incoming, snapshots, 0, &defaults, DateTime::UNIX_EPOCH, |_| None)
+        });
+        assert_eq!(folded.outcomes, [Outcome::Applied; 1000]);
+    }
 
     fn decoded(kind: &str, payload: &Value, timestamp: Option<i64>) -> Decoded {
         let value = json!({"event": kind, "data": payload, "timestamp": timestamp}).to_string();

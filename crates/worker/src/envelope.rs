@@ -149,10 +149,36 @@ fn write_canonical(value: &Value, out: &mut String) {
 
 #[cfg(test)]
 mod tests {
+    use billwright_hot_path::counted;
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+    use crate::jobs::{Job, test_defaults};
+
+    #[test]
+    #[ignore = "counted by `cargo xtask instructions`"]
+    fn hot_path_job_place_order() {
+        let products: Vec<_> = ["a1", "b2", "c3"]
+            .iter()
+            .map(|product| json!({"productID": product, "qty": 2, "name": {"en": product}, "totalPrice": 100_000}))
+            .collect();
+        let data = json!({"type": "PLACE_ORDER", "correlationId": "shop-1042", "payload": {
+            "orderID": "1042", "region": "Tashkent", "clientIdSys": "656f1c2e8f1b2a0012345678",
+            "createdBy": "656f1c2e8f1b2a0012345679", "products": products, "subTotalPrice": 300_000, "discountAmount": 0,
+            "totalPrice": 300_000, "isPaid": true, "cardId": "656f1c2e8f1b2a001234567a", "paymentMethod": "online",
+            "deliveryAddress": {"street": "Main Street 123", "city": "Tashkent"},
+        }})
+        .to_string();
+        let defaults = test_defaults();
+        let key = counted(|| {
+            let data: Value = serde_json::from_str(&data).unwrap();
+            let envelope = Envelope::read(&data).unwrap();
+            let job = Job::decode(&envelope.kind, &envelope.payload, &defaults).unwrap();
+            operation_key(&envelope.correlation_id.unwrap(), job.kind(), &envelope.payload)
+        });
+        assert!(!key.is_empty());
+    }
 
     #[test]
     fn says_what_is_wrong_with_an_envelope() {

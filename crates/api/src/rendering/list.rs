@@ -281,7 +281,43 @@ impl Format {
 
 #[cfg(test)]
 mod tests {
+    use billwright_hot_path::counted;
+    use billwright_store::bson::{DateTime, RawDocumentBuf, oid::ObjectId, rawdoc};
+
     use super::*;
+
+    fn billing(number: i32) -> RawDocumentBuf {
+        rawdoc! {
+            "_id": ObjectId::from_bytes([7; 12]),
+            "userId": "customer-1",
+            "billingId": number,
+            "amount": 149.99,
+            "billDate": DateTime::from_millis(1_764_000_000_000),
+            "dueDate": DateTime::from_millis(1_766_592_000_000),
+            "isPaid": number % 2 == 0,
+            "service": "Internet, 100 Mbit/s",
+            "createdAt": DateTime::from_millis(1_764_000_000_000),
+            "updatedAt": DateTime::from_millis(1_764_000_000_000),
+            "__v": 0,
+        }
+    }
+
+    #[test]
+    #[ignore = "counted by `cargo xtask instructions`"]
+    fn hot_path_list_of_1000_billings() {
+        for format in [Format::Json, Format::Csv] {
+            let documents: Vec<_> = (0..1000).map(billing).collect();
+            let written = counted(|| {
+                let mut writer = Writer::new(Listed::Billings, format);
+                for document in &documents {
+                    writer.write(document).unwrap();
+                }
+                writer.end();
+                writer.text
+            });
+            assert!(written.len() > 100_000);
+        }
+    }
 
     #[test]
     fn csv_is_chosen_only_where_it_is_preferred() {

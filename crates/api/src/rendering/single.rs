@@ -96,3 +96,23 @@ pub(crate) fn response_of(answer: StoredAnswer) -> Response {
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use billwright_hot_path::counted;
+    use billwright_store::bson::{DateTime, oid::ObjectId, rawdoc};
+
+    use super::*;
+
+    #[test]
+    #[ignore = "counted by `cargo xtask instructions`"]
+    fn hot_path_one_billing() {
+        let date = DateTime::from_millis(1_764_000_000_000);
+        let document = rawdoc! {
+            "_id": ObjectId::from_bytes([7; 12]), "userId": "customer-1", "billingId": 1, "amount": 149.99,
+            "billDate": date, "dueDate": date, "isPaid": false, "createdAt": date, "updatedAt": date, "__v": 0,
+        };
+        let response = counted(|| document_response(&HeaderMap::new(), &document)).unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+    }
+}

@@ -206,3 +206,28 @@ pub(super) fn total(answer: &Value) -> Option<Money> {
     .into_iter()
     .find_map(|place| money(place, "total_price"))
 }
+
+#[cfg(test)]
+mod tests {
+    use billwright_hot_path::counted;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    #[ignore = "counted by `cargo xtask instructions`"]
+    fn hot_path_answer_with_a_sale() {
+        let lines: Vec<_> = (1..=10)
+            .map(|number| json!({"product_id": format!("product-{number}"), "measurement_value": 2, "total_price": 23_000}))
+            .collect();
+        let answer = json!({
+            "id": "sale", "order_number": "4410233871", "park_status": "active", "finished_at": "", "deleted": false,
+            "customer_id": "client",
+            "order_detail": {"total_price": 230_000, "comment": "Order 1042", "customer": {"id": "client"},
+                "order_items": lines, "order_payments": [{"company_payment_type_id": "card", "paid_amount": 230_000}]}
+        })
+        .to_string();
+        let sale = counted(|| sale(serde_json::from_str(&answer).unwrap())).unwrap();
+        assert_eq!(sale.lines.len(), 10);
+    }
+}
