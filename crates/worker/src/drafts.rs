@@ -69,8 +69,8 @@ impl Drafts<'_> {
         };
         let from = journal.open(STRAYS).and_then(|known| known.get_i64("from").ok());
         let from = from.or_else(|| asked.get_i64("at").ok()).unwrap_or_default();
-        let to = self.context.clock.now().timestamp_millis();
-        journal.intend(STRAYS, doc! { "from": from, "to": to }).await
+        let now = self.context.clock.now().timestamp_millis();
+        journal.intend(STRAYS, window(from, now)).await
     }
 
     async fn rows(&self, from: DateTime<Utc>, calls: &BillzCalls) -> Result<Vec<SaleSummary>, BillzError> {
@@ -84,6 +84,12 @@ impl Drafts<'_> {
         };
         calls.find_orders(&query).await
     }
+}
+
+/// The time in which a lost draft was made, in milliseconds. A clock that was set back in between, or another worker's that
+/// is behind, would make it end before it began, and no draft be found.
+fn window(asked: i64, now: i64) -> Document {
+    doc! { "from": asked.min(now), "to": asked.max(now) }
 }
 
 /// The draft that was made, by the journal, also where nothing else knows of it yet.
@@ -204,5 +210,16 @@ impl Write for DraftOnce<'_> {
         let found = self.drafts.rows(at, calls).await?;
         let ours = look::draft(&found, self.drafts.comment);
         Ok(ours.map_or(Looked::NotDone, |row| Looked::Done(row.id.clone())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_back_leaves_a_time_in_which_the_draft_was_made() {
+        assert_eq!(window(1_000, 5_000), doc! { "from": 1_000_i64, "to": 5_000_i64 });
+        assert_eq!(window(5_000, 1_000), doc! { "from": 1_000_i64, "to": 5_000_i64 });
     }
 }
