@@ -10,11 +10,12 @@ use std::{
 use billwright_store::{
     StoreError,
     billz::{
-        leases::{HeldLease, Leases},
+        leases::{HeldLease, Leases, Memory},
         operations::Operations,
     },
     bson::Document,
 };
+use futures_util::future::join_all;
 use tokio::{
     sync::{Mutex as AsyncMutex, OwnedMutexGuard},
     time::Instant,
@@ -149,6 +150,16 @@ impl Guard {
 
     /// Takes the lease `key`, waiting for it for a while.
     pub(crate) async fn acquire(&self, key: &str) -> Result<HeldLease, JobError> {
+        self.hold(key, Memory::Left).await
+    }
+
+    /// The same, and takes off what was remembered there: if this attempt dies, the next one finds nothing that is no longer
+    /// true.
+    pub(crate) async fn acquire_with_memory(&self, key: &str) -> Result<HeldLease, JobError> {
+        self.hold(key, Memory::Taken).await
+    }
+
+    async fn hold(&self, key: &str, memory: Memory) -> Result<HeldLease, JobError> {
         let later = || JobError::Later {
             after: Duration::from_secs(1),
             reason: "another job is working on the same order or client".to_owned(),
@@ -158,7 +169,7 @@ impl Guard {
             // An attempt that asks again for what it holds must not wait for itself.
             return self
                 .leases
-                .acquire(key, &self.owner, self.length)
+                .acquire(key, &self.owner, self.length, memory)
                 .await
                 .decide()?
                 .ok_or_else(later);
@@ -171,7 +182,8 @@ impl Guard {
         let mut pause = Duration::from_millis(20);
         loop {
             let since = Instant::now();
-            if let Some(lease) = self.leases.acquire(key, &self.owner, self.length).await.decide()? {
+            let lease = self.leases.acquire(key, &self.owner, self.length, memory);
+            if let Some(lease) = lease.await.decide()? {
                 self.places
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
@@ -225,13 +237,14 @@ impl Guard {
 
     async fn give_back(&self, mut keys: Vec<String>) {
         let notes: Vec<_> = self.notes().extract_if(.., |(key, _)| keys.contains(key)).collect();
-        for (key, note) in notes {
-            keys.retain(|other| *other != key);
+        keys.retain(|key| notes.iter().all(|(noted, _)| noted != key));
+        let noting = join_all(notes.into_iter().map(async |(key, note)| {
             self.given_back(self.leases.release_noting(&key, &self.owner, note).await);
-        }
-        if !keys.is_empty() {
+        }));
+        // Side by side, so that they share a command.
+        tokio::join!(noting, async {
             self.given_back(self.leases.release(&keys, &self.owner).await);
-        }
+        });
     }
 
     fn given_back(&self, released: Result<(), StoreError>) {

@@ -3,6 +3,7 @@
 
 pub mod cards;
 pub mod clients;
+mod grouped;
 pub mod indexes;
 pub mod integrations;
 pub mod job_attempts;

@@ -4,7 +4,10 @@ use bson::{Document, doc, oid::ObjectId};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::bson_of_json;
+use super::{
+    bson_of_json,
+    grouped::{Grouped, Inserts, raw},
+};
 use crate::{Mongo, StoreError, values::date};
 
 /// One entry.
@@ -26,20 +29,19 @@ pub struct LogEntry {
     pub error_message: Option<String>,
 }
 
-/// The collection `logs`.
+/// The collection `logs`. Entries that its clones add at the same moment share a command.
 #[derive(Debug, Clone)]
-pub struct OperationLog(Mongo);
+pub struct OperationLog(Grouped<Inserts>);
 
 impl OperationLog {
     /// The collection in `mongo`.
     pub fn new(mongo: &Mongo) -> Self {
-        Self(mongo.clone())
+        Self(Inserts::into(mongo, "logs", None))
     }
 
     /// Adds an entry.
     pub async fn add(&self, entry: &LogEntry, now: DateTime<Utc>) -> Result<(), StoreError> {
-        self.0.collection("logs").insert_one(document(entry, now)).await?;
-        Ok(())
+        self.0.write(raw(&document(entry, now))?).await
     }
 }
 

@@ -8,7 +8,10 @@ use bson::{Bson, DateTime, Document, doc, oid::ObjectId};
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
 
-use super::leases::{millis, upsert};
+use super::{
+    grouped::{Change, Grouped, Update, Updates, Upsert, Upserts},
+    leases::millis,
+};
 use crate::{Mongo, StoreError, values::object_id};
 
 /// Where an order's way into Billz stands.
@@ -56,6 +59,9 @@ pub struct Saga {
     pub order: ObjectId,
     /// Grows with every change of hands; what an earlier holder writes is refused.
     pub fence: i64,
+    /// Grows with every write of it; a write that is carried out late changes nothing.
+    #[serde(default, skip_serializing_if = "is_none_yet")]
+    pub revision: i64,
     /// Where it stands.
     pub state: SagaState,
     /// The operation in the ledger that drives it.
@@ -114,6 +120,11 @@ pub struct Neglected {
     pub unreadable: Vec<StoreError>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_none_yet(revision: &i64) -> bool {
+    *revision == 0
+}
+
 fn epoch() -> DateTime {
     DateTime::from_millis(0)
 }
@@ -147,14 +158,23 @@ impl Saga {
     }
 }
 
-/// The collection `order_sagas`.
+/// The collection `order_sagas`. Journals that its clones take over at the same moment share a command, and so do those that
+/// they write.
 #[derive(Debug, Clone)]
-pub struct OrderSagas(Mongo);
+pub struct OrderSagas {
+    mongo: Mongo,
+    taken_over: Grouped<Upserts>,
+    written: Grouped<Updates>,
+}
 
 impl OrderSagas {
     /// The collection in `mongo`.
     pub fn new(mongo: &Mongo) -> Self {
-        Self(mongo.clone())
+        Self {
+            mongo: mongo.clone(),
+            taken_over: Upserts::of(mongo, "order_sagas"),
+            written: Updates::of(mongo, "order_sagas", None),
+        }
     }
 
     /// Takes over the journal of `order` with the fence of the order's lease: from here on, what an earlier holder
@@ -169,7 +189,7 @@ impl OrderSagas {
             "createdAt": { "$ifNull": ["$createdAt", "$$NOW"] },
             "updatedAt": { "$ifNull": ["$updatedAt", "$$NOW"] },
         } }];
-        let found = upsert(&self.0, "order_sagas", Bson::ObjectId(id), pipeline).await?;
+        let found = self.taken_over.write(Upsert::new(id, pipeline)?).await?;
         let saga = read(found)?;
         Ok((saga.fence == fence).then_some(saga))
     }
@@ -177,23 +197,25 @@ impl OrderSagas {
     /// Writes the journal as a whole. Says whether it is still ours.
     pub async fn save(&self, saga: &mut Saga, now: chrono::DateTime<chrono::Utc>) -> Result<bool, StoreError> {
         saga.updated_at = DateTime::from_millis(now.timestamp_millis());
+        saga.revision += 1;
         let document = bson::serialize_to_document(&saga).map_err(|problem| StoreError::Corrupt {
             collection: "order_sagas",
             id: saga.order.to_hex(),
             problem: problem.to_string(),
         })?;
-        let written = self
-            .0
-            .collection("order_sagas")
-            .replace_one(doc! { "_id": saga.order, "fence": saga.fence }, document)
-            .await?;
-        Ok(written.matched_count == 1)
+        let ours = doc! {
+            "_id": saga.order, "fence": saga.fence,
+            "$or": [{ "revision": { "$exists": false } }, { "revision": { "$lte": saga.revision } }],
+        };
+        self.written
+            .write(Update::new(ours, Change::Replacement(document))?)
+            .await
     }
 
     /// The journal of `order`, only to look at.
     pub async fn find(&self, order: &DocumentId) -> Result<Option<Saga>, StoreError> {
         let found = self
-            .0
+            .mongo
             .collection("order_sagas")
             .find_one(doc! { "_id": object_id(order.as_str()) })
             .await?;
@@ -203,7 +225,7 @@ impl OrderSagas {
     /// The journal that this job drives, only to look at.
     pub async fn of_job(&self, job_id: &str) -> Result<Option<Saga>, StoreError> {
         let found = self
-            .0
+            .mongo
             .collection("order_sagas")
             .find_one(doc! { "jobId": job_id })
             .sort(doc! { "updatedAt": -1 })
@@ -219,7 +241,7 @@ impl OrderSagas {
             { "state": "running", "$expr": { "$lte": ["$updatedAt", { "$subtract": ["$$NOW", millis(idle)] }] } },
         ] };
         let mut found = self
-            .0
+            .mongo
             .collection("order_sagas")
             .find(filter)
             .sort(doc! { "updatedAt": 1 })
@@ -238,7 +260,7 @@ impl OrderSagas {
 
     /// How many journals stand in each state that needs attention: (running, compensating).
     pub async fn open_counts(&self) -> Result<(u64, u64), StoreError> {
-        let collection = self.0.collection("order_sagas");
+        let collection = self.mongo.collection("order_sagas");
         let running = collection.count_documents(doc! { "state": "running" }).await?;
         let compensating = collection.count_documents(doc! { "state": "compensating" }).await?;
         Ok((running, compensating))

@@ -36,6 +36,7 @@ impl<'a> SagaJournal<'a> {
         self.saga = Saga {
             order: self.saga.order,
             fence: self.saga.fence,
+            revision: self.saga.revision,
             state: SagaState::Running,
             operation: operation.to_owned(),
             job_id: job_id.to_owned(),

@@ -14,6 +14,7 @@ mod child;
 mod documents;
 mod duplicates;
 mod faults;
+mod grouping;
 mod kills;
 mod lost_answers;
 mod notifications;
