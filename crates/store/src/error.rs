@@ -7,7 +7,7 @@ use mongodb::error::{
 };
 
 /// A failed operation on MongoDB.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// MongoDB cannot be reached, has no primary, or asked to try again. The same operation may work later.
     #[error("MongoDB is not available right now; the operation can be repeated once it is back")]
@@ -72,14 +72,6 @@ impl StoreError {
             },
             Self::Unavailable(_) | Self::Corrupt { .. } => false,
         }
-    }
-
-    /// What the reply to a generic command reports of a write concern that was not met: it is not known whether the writes
-    /// will last.
-    pub(crate) fn of_write_concern(reply: &Document) -> Option<Self> {
-        let error = reply.get_document("writeConcernError").ok()?;
-        let code = error.get_i32("code").unwrap_or_default();
-        Some(Self::Unavailable(Error::custom(RefusedWrite { code })))
     }
 
     /// The first failure that the reply to an `insert`, `update` or `delete` command reports, which the driver's generic

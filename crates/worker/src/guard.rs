@@ -10,12 +10,11 @@ use std::{
 use billwright_store::{
     StoreError,
     billz::{
-        leases::{HeldLease, Leases, Memory},
+        leases::{HeldLease, Leases},
         operations::Operations,
     },
     bson::Document,
 };
-use futures_util::future::join_all;
 use tokio::{
     sync::{Mutex as AsyncMutex, OwnedMutexGuard},
     time::Instant,
@@ -150,16 +149,6 @@ impl Guard {
 
     /// Takes the lease `key`, waiting for it for a while.
     pub(crate) async fn acquire(&self, key: &str) -> Result<HeldLease, JobError> {
-        self.hold(key, Memory::Left).await
-    }
-
-    /// The same, and takes off what was remembered there: if this attempt dies, the next one finds nothing that is no longer
-    /// true.
-    pub(crate) async fn acquire_with_memory(&self, key: &str) -> Result<HeldLease, JobError> {
-        self.hold(key, Memory::Taken).await
-    }
-
-    async fn hold(&self, key: &str, memory: Memory) -> Result<HeldLease, JobError> {
         let later = || JobError::Later {
             after: Duration::from_secs(1),
             reason: "another job is working on the same order or client".to_owned(),
@@ -169,7 +158,7 @@ impl Guard {
             // An attempt that asks again for what it holds must not wait for itself.
             return self
                 .leases
-                .acquire(key, &self.owner, self.length, memory)
+                .acquire(key, &self.owner, self.length)
                 .await
                 .decide()?
                 .ok_or_else(later);
@@ -182,8 +171,7 @@ impl Guard {
         let mut pause = Duration::from_millis(20);
         loop {
             let since = Instant::now();
-            let lease = self.leases.acquire(key, &self.owner, self.length, memory);
-            if let Some(lease) = lease.await.decide()? {
+            if let Some(lease) = self.leases.acquire(key, &self.owner, self.length).await.decide()? {
                 self.places
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
@@ -237,14 +225,13 @@ impl Guard {
 
     async fn give_back(&self, mut keys: Vec<String>) {
         let notes: Vec<_> = self.notes().extract_if(.., |(key, _)| keys.contains(key)).collect();
-        keys.retain(|key| notes.iter().all(|(noted, _)| noted != key));
-        let noting = join_all(notes.into_iter().map(async |(key, note)| {
+        for (key, note) in notes {
+            keys.retain(|other| *other != key);
             self.given_back(self.leases.release_noting(&key, &self.owner, note).await);
-        }));
-        // Side by side, so that they share a command.
-        tokio::join!(noting, async {
+        }
+        if !keys.is_empty() {
             self.given_back(self.leases.release(&keys, &self.owner).await);
-        });
+        }
     }
 
     fn given_back(&self, released: Result<(), StoreError>) {

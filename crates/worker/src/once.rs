@@ -50,7 +50,6 @@ pub(crate) async fn once<R: Future<Output = Result<Value, JobError>>>(
         key: operation.key.to_owned(),
         owner: guard.owner().to_owned(),
         entries: journal,
-        writes: 0,
     };
     context.reached("operation:claimed").await;
     let result = run(journal).await?;
@@ -104,16 +103,13 @@ pub(crate) struct LedgerJournal {
     key: String,
     owner: String,
     entries: Document,
-    /// How often this attempt wrote it.
-    writes: i64,
 }
 
 impl LedgerJournal {
-    async fn write(&mut self) -> Result<(), JobError> {
-        self.writes += 1;
+    async fn write(&self) -> Result<(), JobError> {
         if self
             .operations
-            .write_journal(&self.key, &self.owner, self.writes, &self.entries)
+            .write_journal(&self.key, &self.owner, &self.entries)
             .await
             .decide()?
         {

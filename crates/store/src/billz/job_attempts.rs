@@ -3,11 +3,10 @@
 
 use std::time::Duration;
 
-use bson::{Bson, Document, doc, oid::ObjectId};
+use bson::{Bson, Document, doc};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::TryStreamExt;
 
-use super::grouped::{Grouped, Inserts, raw};
 use crate::{
     Mongo, StoreError,
     billz::operations::KEPT,
@@ -57,25 +56,24 @@ pub struct JobAttempt {
     pub calls: Vec<AttemptCall>,
 }
 
-/// The collection `job_attempts`. Entries that its clones add at the same moment share a command.
+/// The collection `job_attempts`.
 #[derive(Debug, Clone)]
-pub struct JobAttempts {
-    mongo: Mongo,
-    added: Grouped<Inserts>,
-}
+pub struct JobAttempts(Mongo);
 
 impl JobAttempts {
     /// The collection in `mongo`.
     pub fn new(mongo: &Mongo) -> Self {
-        Self {
-            mongo: mongo.clone(),
-            added: Inserts::into(mongo, "job_attempts", Some(primary_only())),
-        }
+        Self(mongo.clone())
     }
 
     /// Adds an entry.
     pub async fn add(&self, attempt: &JobAttempt) -> Result<(), StoreError> {
-        self.added.write(raw(&document(attempt))?).await
+        self.0
+            .collection("job_attempts")
+            .insert_one(document(attempt))
+            .write_concern(primary_only())
+            .await?;
+        Ok(())
     }
 
     /// The attempts at one job, the newest first, at most `limit`. Where the queue was emptied and numbers its jobs anew there
@@ -91,7 +89,7 @@ impl JobAttempts {
 
     async fn find(&self, filter: Document, limit: u32) -> Result<Vec<JobAttempt>, StoreError> {
         let found: Vec<Document> = self
-            .mongo
+            .0
             .collection("job_attempts")
             .find(filter)
             .sort(doc! { "beganAt": -1 })
@@ -118,7 +116,6 @@ fn document(attempt: &JobAttempt) -> Document {
         .checked_add_signed(kept)
         .unwrap_or(DateTime::<Utc>::MAX_UTC);
     let mut document = doc! {
-        "_id": ObjectId::new(),
         "jobId": &attempt.job_id,
         "type": &attempt.kind,
         "correlationId": &attempt.correlation_id,

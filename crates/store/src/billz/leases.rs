@@ -7,10 +7,8 @@
 use std::time::Duration;
 
 use bson::{Bson, Document, doc};
-use futures_util::future::join_all;
 use mongodb::options::ReturnDocument;
 
-use super::grouped::{Change, Grouped, Update, Updates, Upsert, Upserts};
 use crate::{Mongo, StoreError, database::primary_only};
 
 /// How long a lease's document outlives its last use, and with it what was remembered there.
@@ -27,45 +25,20 @@ pub struct HeldLease {
     pub memory_age_ms: i64,
 }
 
-/// What becomes of what an earlier holder left on a lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Memory {
-    /// It stays for the next ones.
-    Left,
-    /// It is taken off: the next ones find only what this holder leaves, and nothing if it dies.
-    Taken,
-}
-
-/// The collection `leases`. What its clones take at the same moment shares a command, and so does what they give back.
+/// The collection `leases`.
 #[derive(Debug, Clone)]
-pub struct Leases {
-    mongo: Mongo,
-    taken: Grouped<Upserts>,
-    given_back: Grouped<Updates>,
-}
+pub struct Leases(Mongo);
 
 impl Leases {
     /// The collection in `mongo`.
     pub fn new(mongo: &Mongo) -> Self {
-        Self {
-            mongo: mongo.clone(),
-            taken: Upserts::of(mongo, "leases"),
-            given_back: Updates::of(mongo, "leases", Some(primary_only())),
-        }
+        Self(mongo.clone())
     }
 
     /// Takes the lease `key` for `owner`, who must be unique to one attempt at one job. `None` while another holds it.
-    ///
-    /// One that is carried out late, after its owner gave the lease back, is a lease that runs out by itself.
-    pub async fn acquire(
-        &self,
-        key: &str,
-        owner: &str,
-        length: Duration,
-        memory: Memory,
-    ) -> Result<Option<HeldLease>, StoreError> {
+    pub async fn acquire(&self, key: &str, owner: &str, length: Duration) -> Result<Option<HeldLease>, StoreError> {
         // `$expr` is not allowed in the filter of an upsert, so the pipeline itself decides whether the lease is free.
-        let mut pipeline = vec![
+        let pipeline = vec![
             doc! { "$set": { "free": { "$or": [
                 { "$eq": ["$owner", owner] },
                 { "$lte": [{ "$ifNull": ["$until", 0] }, { "$toLong": "$$NOW" }] },
@@ -83,27 +56,17 @@ impl Leases {
                 "expiresAt": { "$cond": ["$free", { "$add": ["$$NOW", millis(length + KEPT)] }, "$expiresAt"] },
                 "now": { "$cond": ["$free", { "$toLong": "$$NOW" }, "$now"] },
             } },
+            doc! { "$unset": "free" },
         ];
-        if memory == Memory::Taken {
-            pipeline.push(doc! { "$set": {
-                "taken": { "$cond": ["$free", { "$ifNull": ["$memory", { "$literal": {} }] }, "$taken"] },
-                "memory": { "$cond": ["$free", { "$literal": {} }, "$memory"] },
-            } });
-        }
-        pipeline.push(doc! { "$unset": "free" });
-        let found = self.taken.write(Upsert::new(key, pipeline)?).await?;
+        let found = upsert(&self.0, "leases", key, pipeline).await?;
         if found.get_str("owner").ok() != Some(owner) {
             return Ok(None);
         }
         let now = found.get_i64("now").unwrap_or_default();
-        let memory = match memory {
-            Memory::Left => "memory",
-            Memory::Taken => "taken",
-        };
         Ok(Some(HeldLease {
             fence: found.get_i64("fence").unwrap_or_default(),
             memory_age_ms: now - found.get_i64("rememberedAt").unwrap_or(now),
-            memory: found.get_document(memory).cloned().unwrap_or_default(),
+            memory: found.get_document("memory").cloned().unwrap_or_default(),
         }))
     }
 
@@ -116,7 +79,7 @@ impl Leases {
         let held =
             doc! { "_id": { "$in": keys }, "owner": owner, "$expr": { "$gt": ["$until", { "$toLong": "$$NOW" }] } };
         Ok(self
-            .mongo
+            .0
             .collection("leases")
             .update_many(held, pipeline)
             .await?
@@ -128,7 +91,7 @@ impl Leases {
         let pipeline =
             vec![doc! { "$set": { "memory": { "$literal": memory }, "rememberedAt": { "$toLong": "$$NOW" } } }];
         let written = self
-            .mongo
+            .0
             .collection("leases")
             .update_one(doc! { "_id": key, "owner": owner }, pipeline)
             .await?;
@@ -142,7 +105,7 @@ impl Leases {
             "expiresAt": { "$add": ["$$NOW", millis(KEPT)] },
         } }];
         let noted = self
-            .mongo
+            .0
             .collection("leases")
             .update_one(doc! { "_id": key, "fence": { "$exists": false } }, pipeline)
             .upsert(true)
@@ -157,11 +120,13 @@ impl Leases {
 
     /// Gives the leases `keys` back. One whose release is lost runs out by itself.
     pub async fn release(&self, keys: &[String], owner: &str) -> Result<(), StoreError> {
-        let given_back = join_all(keys.iter().map(|key| {
-            let change = doc! { "$set": { "until": 0_i64 }, "$unset": { "owner": "" } };
-            self.give_back(key, owner, Change::Operators(change))
-        }));
-        given_back.await.into_iter().collect()
+        let change = doc! { "$set": { "until": 0_i64 }, "$unset": { "owner": "" } };
+        self.0
+            .collection("leases")
+            .update_many(doc! { "_id": { "$in": keys }, "owner": owner }, change)
+            .write_concern(primary_only())
+            .await?;
+        Ok(())
     }
 
     /// Gives the lease `key` back and leaves `memory` for the next holders, in one.
@@ -172,13 +137,11 @@ impl Leases {
             } },
             doc! { "$unset": "owner" },
         ];
-        self.give_back(key, owner, Change::Pipeline(pipeline)).await
-    }
-
-    /// One that is carried out twice or late finds another owner, or none.
-    async fn give_back(&self, key: &str, owner: &str, change: Change) -> Result<(), StoreError> {
-        let update = Update::new(doc! { "_id": key, "owner": owner }, change)?;
-        let _was_held = self.given_back.write(update).await?;
+        self.0
+            .collection("leases")
+            .update_one(doc! { "_id": key, "owner": owner }, pipeline)
+            .write_concern(primary_only())
+            .await?;
         Ok(())
     }
 }

@@ -3,7 +3,6 @@
 
 pub mod cards;
 pub mod clients;
-mod grouped;
 pub mod indexes;
 pub mod integrations;
 pub mod job_attempts;

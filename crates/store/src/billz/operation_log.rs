@@ -4,10 +4,7 @@ use bson::{Document, doc, oid::ObjectId};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::{
-    bson_of_json,
-    grouped::{Grouped, Inserts, raw},
-};
+use super::bson_of_json;
 use crate::{Mongo, StoreError, values::date};
 
 /// One entry.
@@ -29,19 +26,20 @@ pub struct LogEntry {
     pub error_message: Option<String>,
 }
 
-/// The collection `logs`. Entries that its clones add at the same moment share a command.
+/// The collection `logs`.
 #[derive(Debug, Clone)]
-pub struct OperationLog(Grouped<Inserts>);
+pub struct OperationLog(Mongo);
 
 impl OperationLog {
     /// The collection in `mongo`.
     pub fn new(mongo: &Mongo) -> Self {
-        Self(Inserts::into(mongo, "logs", None))
+        Self(mongo.clone())
     }
 
     /// Adds an entry.
     pub async fn add(&self, entry: &LogEntry, now: DateTime<Utc>) -> Result<(), StoreError> {
-        self.0.write(raw(&document(entry, now))?).await
+        self.0.collection("logs").insert_one(document(entry, now)).await?;
+        Ok(())
     }
 }
 

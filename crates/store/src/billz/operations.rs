@@ -8,10 +8,7 @@ use bson::{Document, doc};
 use futures_util::TryStreamExt;
 use serde_json::Value;
 
-use super::{
-    grouped::{Change, Grouped, Update, Updates, Upsert, Upserts},
-    leases::millis,
-};
+use super::leases::{millis, upsert};
 use crate::{Mongo, StoreError};
 
 /// How long the ledger remembers an operation.
@@ -53,47 +50,31 @@ pub enum Claim {
     Busy,
 }
 
-/// The collection `operations`. What its clones claim at the same moment shares a command, and so does what they write down.
-///
-/// An owner stays on its operation when it has ended, so that a write of its own which is carried out late, or twice, is
-/// known for what it is.
+/// The collection `operations`.
 #[derive(Debug, Clone)]
-pub struct Operations {
-    mongo: Mongo,
-    claims: Grouped<Upserts>,
-    changes: Grouped<Updates>,
-}
+pub struct Operations(Mongo);
 
 impl Operations {
     /// The collection in `mongo`.
     pub fn new(mongo: &Mongo) -> Self {
-        Self {
-            mongo: mongo.clone(),
-            claims: Upserts::of(mongo, "operations"),
-            changes: Updates::of(mongo, "operations", None),
-        }
+        Self(mongo.clone())
     }
 
     /// Claims `operation` for `owner`, who must be unique to one attempt, for `length`.
     pub async fn claim(&self, operation: &Operation<'_>, owner: &str, length: Duration) -> Result<Claim, StoreError> {
         let pipeline = vec![
-            doc! { "$set": { "ours": { "$eq": ["$owner", owner] } } },
             doc! { "$set": { "free": { "$and": [
                 { "$ne": ["$state", "completed"] },
-                { "$cond": [
-                    "$ours",
-                    // Carried out late, it finds the operation put down again.
-                    { "$eq": ["$state", "running"] },
+                { "$or": [
+                    { "$eq": ["$owner", owner] },
                     { "$lte": [{ "$ifNull": ["$until", 0] }, { "$toLong": "$$NOW" }] },
                 ] },
             ] } } },
-            doc! { "$set": { "new": { "$and": ["$free", { "$not": ["$ours"] }] } } },
             doc! { "$set": {
                 "owner": { "$cond": ["$free", owner, "$owner"] },
                 "until": { "$cond": ["$free", { "$add": [{ "$toLong": "$$NOW" }, millis(length)] }, "$until"] },
                 "state": { "$cond": ["$free", "running", "$state"] },
-                "attempts": { "$cond": ["$new", { "$add": [{ "$ifNull": ["$attempts", 0] }, 1] }, "$attempts"] },
-                "journalWrites": { "$cond": ["$new", 0_i64, "$journalWrites"] },
+                "attempts": { "$cond": ["$free", { "$add": [{ "$ifNull": ["$attempts", 0] }, 1] }, "$attempts"] },
                 "jobId": { "$cond": ["$free", { "$literal": operation.job_id }, "$jobId"] },
                 "type": { "$literal": operation.kind },
                 "correlationId": { "$literal": operation.correlation_id.as_str() },
@@ -103,9 +84,9 @@ impl Operations {
                 "updatedAt": "$$NOW",
                 "expiresAt": { "$ifNull": ["$expiresAt", { "$add": ["$$NOW", millis(KEPT)] }] },
             } },
-            doc! { "$unset": ["ours", "free", "new"] },
+            doc! { "$unset": "free" },
         ];
-        let found = self.claims.write(Upsert::new(operation.key, pipeline)?).await?;
+        let found = upsert(&self.0, "operations", operation.key, pipeline).await?;
         if found.get_str("state").ok() == Some("completed") {
             let text = found.get_str("result").unwrap_or("null");
             return Ok(Claim::Done {
@@ -117,7 +98,7 @@ impl Operations {
                 })?,
             });
         }
-        if found.get_str("owner").ok() == Some(owner) && found.get_str("state").ok() == Some("running") {
+        if found.get_str("owner").ok() == Some(owner) {
             return Ok(Claim::Granted {
                 journal: found.get_document("journal").cloned().unwrap_or_default(),
             });
@@ -130,7 +111,7 @@ impl Operations {
         let pipeline = vec![doc! { "$set": { "until": { "$add": [{ "$toLong": "$$NOW" }, millis(length)] } } }];
         let held = doc! { "_id": key, "owner": owner, "$expr": { "$gt": ["$until", { "$toLong": "$$NOW" }] } };
         Ok(self
-            .mongo
+            .0
             .collection("operations")
             .update_one(held, pipeline)
             .await?
@@ -139,25 +120,16 @@ impl Operations {
     }
 
     /// Writes down what the attempts after this one must know. Says whether the claim is still held.
-    ///
-    /// `number` grows with every write of this owner, from 1: one that is carried out late changes nothing that a later one
-    /// wrote.
-    pub async fn write_journal(
-        &self,
-        key: &str,
-        owner: &str,
-        number: i64,
-        journal: &Document,
-    ) -> Result<bool, StoreError> {
-        // Not `updatedAt`, which is in indexes.
-        let operators = doc! {
-            "$set": { "journal": journal, "journalWrites": number },
-            "$currentDate": { "journalAt": true },
-        };
-        let held = doc! { "_id": key, "owner": owner, "state": "running", "journalWrites": { "$lte": number } };
-        self.changes
-            .write(Update::new(held, Change::Operators(operators))?)
-            .await
+    pub async fn write_journal(&self, key: &str, owner: &str, journal: &Document) -> Result<bool, StoreError> {
+        let pipeline = vec![doc! { "$set": { "journal": { "$literal": journal }, "updatedAt": "$$NOW" } }];
+        let held = doc! { "_id": key, "owner": owner };
+        Ok(self
+            .0
+            .collection("operations")
+            .update_one(held, pipeline)
+            .await?
+            .matched_count
+            == 1)
     }
 
     /// Whether another operation of this type about the same order took `step`, does not know yet what came of it, and will
@@ -172,10 +144,10 @@ impl Operations {
     ) -> Result<bool, StoreError> {
         let others = doc! {
             "orderId": order_id, "type": kind, "state": { "$in": ["running", "waiting"] }, "_id": { "$ne": own_key },
-            "$expr": { "$gt": [{ "$max": ["$updatedAt", "$journalAt"] }, { "$subtract": ["$$NOW", millis(at_most)] }] },
+            "$expr": { "$gt": ["$updatedAt", { "$subtract": ["$$NOW", millis(at_most)] }] },
         };
         let found: Vec<Document> = self
-            .mongo
+            .0
             .collection("operations")
             .find(others)
             .projection(doc! { "journal": 1 })
@@ -200,25 +172,30 @@ impl Operations {
                 "expiresAt": { "$add": ["$$NOW", millis(KEPT)] },
                 "until": 0_i64,
             } },
-            doc! { "$unset": "error" },
+            doc! { "$unset": ["owner", "error"] },
         ];
-        // Completed already where this is its repetition.
-        let held = doc! { "_id": key, "owner": owner, "state": { "$in": ["running", "completed"] } };
-        self.changes.write(Update::new(held, Change::Pipeline(pipeline))?).await
+        let held = doc! { "_id": key, "owner": owner };
+        Ok(self
+            .0
+            .collection("operations")
+            .update_one(held, pipeline)
+            .await?
+            .matched_count
+            == 1)
     }
 
     /// Ends an attempt without a result: `state` is `waiting` where another attempt follows, `failed` where none does.
     /// Either way the operation may be claimed again, by a retry or by a person's.
     pub async fn release(&self, key: &str, owner: &str, state: &str, error: &str) -> Result<(), StoreError> {
-        let operators = doc! {
-            "$set": { "state": state, "error": error, "until": 0_i64 },
-            "$currentDate": { "updatedAt": true },
-        };
-        // Completed where the answer to that was lost.
-        let held = doc! { "_id": key, "owner": owner, "state": "running" };
-        let _was_held = self
-            .changes
-            .write(Update::new(held, Change::Operators(operators))?)
+        let pipeline = vec![
+            doc! { "$set": {
+                "state": state, "error": { "$literal": error }, "updatedAt": "$$NOW", "until": 0_i64,
+            } },
+            doc! { "$unset": "owner" },
+        ];
+        self.0
+            .collection("operations")
+            .update_one(doc! { "_id": key, "owner": owner }, pipeline)
             .await?;
         Ok(())
     }

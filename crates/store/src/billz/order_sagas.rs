@@ -8,10 +8,7 @@ use bson::{Bson, DateTime, Document, doc, oid::ObjectId};
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    grouped::{Change, Grouped, Update, Updates, Upsert, Upserts},
-    leases::millis,
-};
+use super::leases::{millis, upsert};
 use crate::{Mongo, StoreError, values::object_id};
 
 /// Where an order's way into Billz stands.
@@ -59,9 +56,6 @@ pub struct Saga {
     pub order: ObjectId,
     /// Grows with every change of hands; what an earlier holder writes is refused.
     pub fence: i64,
-    /// Grows with every write of it; a write that is carried out late changes nothing.
-    #[serde(default, skip_serializing_if = "is_none_yet")]
-    pub revision: i64,
     /// Where it stands.
     pub state: SagaState,
     /// The operation in the ledger that drives it.
@@ -120,11 +114,6 @@ pub struct Neglected {
     pub unreadable: Vec<StoreError>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
-fn is_none_yet(revision: &i64) -> bool {
-    *revision == 0
-}
-
 fn epoch() -> DateTime {
     DateTime::from_millis(0)
 }
@@ -158,23 +147,14 @@ impl Saga {
     }
 }
 
-/// The collection `order_sagas`. Journals that its clones take over at the same moment share a command, and so do those that
-/// they write.
+/// The collection `order_sagas`.
 #[derive(Debug, Clone)]
-pub struct OrderSagas {
-    mongo: Mongo,
-    taken_over: Grouped<Upserts>,
-    written: Grouped<Updates>,
-}
+pub struct OrderSagas(Mongo);
 
 impl OrderSagas {
     /// The collection in `mongo`.
     pub fn new(mongo: &Mongo) -> Self {
-        Self {
-            mongo: mongo.clone(),
-            taken_over: Upserts::of(mongo, "order_sagas"),
-            written: Updates::of(mongo, "order_sagas", None),
-        }
+        Self(mongo.clone())
     }
 
     /// Takes over the journal of `order` with the fence of the order's lease: from here on, what an earlier holder
@@ -189,7 +169,7 @@ impl OrderSagas {
             "createdAt": { "$ifNull": ["$createdAt", "$$NOW"] },
             "updatedAt": { "$ifNull": ["$updatedAt", "$$NOW"] },
         } }];
-        let found = self.taken_over.write(Upsert::new(id, pipeline)?).await?;
+        let found = upsert(&self.0, "order_sagas", Bson::ObjectId(id), pipeline).await?;
         let saga = read(found)?;
         Ok((saga.fence == fence).then_some(saga))
     }
@@ -197,25 +177,23 @@ impl OrderSagas {
     /// Writes the journal as a whole. Says whether it is still ours.
     pub async fn save(&self, saga: &mut Saga, now: chrono::DateTime<chrono::Utc>) -> Result<bool, StoreError> {
         saga.updated_at = DateTime::from_millis(now.timestamp_millis());
-        saga.revision += 1;
         let document = bson::serialize_to_document(&saga).map_err(|problem| StoreError::Corrupt {
             collection: "order_sagas",
             id: saga.order.to_hex(),
             problem: problem.to_string(),
         })?;
-        let ours = doc! {
-            "_id": saga.order, "fence": saga.fence,
-            "$or": [{ "revision": { "$exists": false } }, { "revision": { "$lte": saga.revision } }],
-        };
-        self.written
-            .write(Update::new(ours, Change::Replacement(document))?)
-            .await
+        let written = self
+            .0
+            .collection("order_sagas")
+            .replace_one(doc! { "_id": saga.order, "fence": saga.fence }, document)
+            .await?;
+        Ok(written.matched_count == 1)
     }
 
     /// The journal of `order`, only to look at.
     pub async fn find(&self, order: &DocumentId) -> Result<Option<Saga>, StoreError> {
         let found = self
-            .mongo
+            .0
             .collection("order_sagas")
             .find_one(doc! { "_id": object_id(order.as_str()) })
             .await?;
@@ -225,7 +203,7 @@ impl OrderSagas {
     /// The journal that this job drives, only to look at.
     pub async fn of_job(&self, job_id: &str) -> Result<Option<Saga>, StoreError> {
         let found = self
-            .mongo
+            .0
             .collection("order_sagas")
             .find_one(doc! { "jobId": job_id })
             .sort(doc! { "updatedAt": -1 })
@@ -241,7 +219,7 @@ impl OrderSagas {
             { "state": "running", "$expr": { "$lte": ["$updatedAt", { "$subtract": ["$$NOW", millis(idle)] }] } },
         ] };
         let mut found = self
-            .mongo
+            .0
             .collection("order_sagas")
             .find(filter)
             .sort(doc! { "updatedAt": 1 })
@@ -260,7 +238,7 @@ impl OrderSagas {
 
     /// How many journals stand in each state that needs attention: (running, compensating).
     pub async fn open_counts(&self) -> Result<(u64, u64), StoreError> {
-        let collection = self.mongo.collection("order_sagas");
+        let collection = self.0.collection("order_sagas");
         let running = collection.count_documents(doc! { "state": "running" }).await?;
         let compensating = collection.count_documents(doc! { "state": "compensating" }).await?;
         Ok((running, compensating))

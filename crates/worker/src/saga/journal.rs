@@ -36,7 +36,6 @@ impl<'a> SagaJournal<'a> {
         self.saga = Saga {
             order: self.saga.order,
             fence: self.saga.fence,
-            revision: self.saga.revision,
             state: SagaState::Running,
             operation: operation.to_owned(),
             job_id: job_id.to_owned(),

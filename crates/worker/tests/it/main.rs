@@ -14,7 +14,6 @@ mod child;
 mod documents;
 mod duplicates;
 mod faults;
-mod grouping;
 mod kills;
 mod lost_answers;
 mod notifications;
