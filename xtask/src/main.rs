@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo xtask demo`, `test`, `services`, `interop`, `browser`, `chaos`, `upgrade`,
-//! `fuzz`, `instructions`.
+//! `fuzz`, `instructions`, `bench`.
 
+mod bench;
 mod browser;
 mod cargo;
 mod chaos;
@@ -48,6 +49,8 @@ enum Command {
     Fuzz(fuzz::Arguments),
     /// Count the instructions of the hot paths, and compare them with what is on record.
     Instructions(instructions::Arguments),
+    /// Measure everything beside the reference peer and beside bare loops over the drivers, and judge the targets.
+    Bench(bench::Arguments),
 }
 
 #[tokio::main]
@@ -62,6 +65,7 @@ async fn main() -> ExitCode {
         Command::Upgrade(arguments) => chaos::upgrade::run(&arguments).await,
         Command::Fuzz(arguments) => fuzz::run(&arguments).await,
         Command::Instructions(arguments) => instructions::run(&arguments).await,
+        Command::Bench(arguments) => bench::run(&arguments).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -308,7 +308,7 @@ pub(crate) fn admin(brokers: &str) -> Result<AdminClient<DefaultClientContext>> 
 }
 
 /// The connection string with another database in its path.
-fn with_database(uri: &str, database: &str) -> String {
+pub(crate) fn with_database(uri: &str, database: &str) -> String {
     let (address, options) = uri
         .split_once('?')
         .map_or((uri, None), |(address, options)| (address, Some(options)));
@@ -325,11 +325,11 @@ pub(crate) async fn build() -> Result<PathBuf> {
     let mut command = cargo();
     // Without `--package`: with the features of the whole workspace, so that nothing is built twice.
     command.args(["build", "--bin", "billwright"]);
-    built_by(command).await
+    built_by(command, "billwright").await
 }
 
-/// Runs a `cargo build` of the binary and finds out where it is.
-pub(crate) async fn built_by(mut build: Command) -> Result<PathBuf> {
+/// Runs a `cargo build` of the binary called `name` and finds out where it is.
+pub(crate) async fn built_by(mut build: Command, name: &str) -> Result<PathBuf> {
     let output = build
         .args(["--message-format", "json-render-diagnostics"])
         .stdin(Stdio::null())
@@ -339,14 +339,14 @@ pub(crate) async fn built_by(mut build: Command) -> Result<PathBuf> {
         .await
         .context("cannot run cargo")?;
     if !output.status.success() {
-        bail!("the binary `billwright` does not build; cargo has told why");
+        bail!("the binary `{name}` does not build; cargo has told why");
     }
     String::from_utf8(output.stdout)?
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|message| message["target"]["name"] == "billwright" && message["target"]["kind"][0] == "bin")
+        .filter(|message| message["target"]["name"] == name && message["target"]["kind"][0] == "bin")
         .find_map(|message| Some(PathBuf::from(message["executable"].as_str()?)))
-        .context("cargo built `billwright` without saying where it is")
+        .with_context(|| format!("cargo built `{name}` without saying where it is"))
 }
 
 /// A port on which nobody listens now.

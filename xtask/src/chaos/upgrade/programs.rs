@@ -76,7 +76,7 @@ async fn build(source: &Path, program: &Path) -> Result<()> {
         // Of its own for each version: cargo takes crates of one name in two copies of a workspace for the same.
         .env("CARGO_TARGET_DIR", folder.join("build"))
         .current_dir(source);
-    let built = test_bed::built_by(command).await?;
+    let built = test_bed::built_by(command, "billwright").await?;
     // Renamed into its place, so that what stands there is complete.
     let draft = program.with_extension("new");
     std::fs::copy(&built, &draft).with_context(|| format!("cannot copy {}", built.display()))?;
