@@ -47,7 +47,9 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
     let all = targets()?;
     if arguments.list {
-        all.iter().for_each(|target| progress::tell(target));
+        for target in &all {
+            progress::tell(target);
+        }
         return Ok(());
     }
     if let Some(unknown) = arguments.only.iter().find(|name| !all.contains(name)) {
