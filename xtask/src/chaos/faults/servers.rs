@@ -17,6 +17,9 @@ use crate::chaos::{link::Link, stage::Stage};
 /// How often a server is started before the run gives up.
 const START_TRIES: u32 = 4;
 
+/// How long mongod may take to write everything down once its disk has room again.
+const WRITTEN_DOWN: Duration = Duration::from_secs(15);
+
 impl Stage {
     pub(super) fn link(&self, server: Server) -> &Link {
         match server {
@@ -92,9 +95,10 @@ impl Stage {
         disk.fill().await?;
         tokio::time::sleep(length).await;
         disk.clear().await?;
-        let ping = self.billing.run_command(doc! { "ping": 1 });
-        let lives = tokio::time::timeout(Duration::from_secs(3), ping).await;
-        if !matches!(lives, Ok(Ok(_))) {
+        // A ping is answered by a mongod that is about to end; one that writes everything down has got over it.
+        let admin = self.billing.client().database("admin");
+        let written = tokio::time::timeout(WRITTEN_DOWN, admin.run_command(doc! { "fsync": 1 })).await;
+        if !matches!(written, Ok(Ok(_))) {
             self.restart(Server::MongoDb).await?;
         }
         Ok(true)
