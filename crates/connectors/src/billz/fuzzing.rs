@@ -54,12 +54,12 @@ pub(crate) fn check(reply: &Reply, now: DateTime<Utc>, told: impl Fn(&BillzError
     }
     match Sale::from_json(answer) {
         Ok(sale) => {
-            let again = sale.raw.to_string();
-            let again = serde_json::from_str(&again).map(Sale::from_json);
-            assert!(
-                matches!(&again, Ok(Ok(again)) if *again == sale),
-                "printed and read again it is another sale"
-            );
+            // A sale inside the `data` of a sale is taken for the sale, one level each time.
+            if wire::sale_object(sale.raw.clone()) == sale.raw {
+                let again = serde_json::from_str(&sale.raw.to_string()).map(Sale::from_json);
+                let is_same = matches!(&again, Ok(Ok(again)) if *again == sale);
+                assert!(is_same, "printed and read again it is another sale");
+            }
             for line in &sale.lines {
                 let _ = sale.quantity_of(&line.product);
             }
