@@ -1,5 +1,5 @@
-//! The project's own commands: `cargo xtask demo`, `test`, `services`, `interop`, `browser`, `chaos`, `upgrade`,
-//! `fuzz`, `instructions`, `bench`.
+//! The project's own commands: `cargo xtask demo`, `test`, `services`, `interop`, `browser`, `chaos`, `upgrade`, `soak`,
+//! `overload`, `fuzz`, `instructions`, `bench`.
 
 mod bench;
 mod browser;
@@ -11,6 +11,7 @@ mod instructions;
 mod interop;
 mod interrupt;
 mod node_packages;
+mod overload;
 mod process;
 mod services;
 mod test;
@@ -51,6 +52,10 @@ enum Command {
     Instructions(instructions::Arguments),
     /// Measure everything beside the reference peer and beside bare loops over the drivers, and judge the targets.
     Bench(bench::Arguments),
+    /// Let everything run for an hour with nothing broken, and check that nothing grows that should not.
+    Soak(chaos::soak::Arguments),
+    /// Offer ten times what one process can serve, and check that it stays small, answers, and recovers.
+    Overload(overload::Arguments),
 }
 
 #[tokio::main]
@@ -66,6 +71,8 @@ async fn main() -> ExitCode {
         Command::Fuzz(arguments) => fuzz::run(&arguments).await,
         Command::Instructions(arguments) => instructions::run(&arguments).await,
         Command::Bench(arguments) => bench::run(&arguments).await,
+        Command::Soak(arguments) => chaos::soak::run(&arguments).await,
+        Command::Overload(arguments) => overload::run(&arguments).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -29,6 +29,28 @@ wait "$program"
 /// How long a program may take to stop after it was asked to; the product's own grace period is 30 s.
 const GRACE: Duration = Duration::from_secs(40);
 
+/// What a process takes of the machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Usage {
+    /// Memory, in KiB.
+    pub(crate) resident_kib: u64,
+    /// Open files and connections.
+    pub(crate) handles: usize,
+    /// Threads.
+    pub(crate) threads: u64,
+}
+
+impl Usage {
+    /// The larger of both, each for itself.
+    pub(crate) fn or_more(self, other: Self) -> Self {
+        Self {
+            resident_kib: self.resident_kib.max(other.resident_kib),
+            handles: self.handles.max(other.handles),
+            threads: self.threads.max(other.threads),
+        }
+    }
+}
+
 /// A running program whose output goes to a file.
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -125,6 +147,21 @@ impl Process {
         children.split_whitespace().find_map(|child| {
             let command = std::fs::read_to_string(format!("/proc/{child}/comm")).ok()?;
             (command.trim() != "sh").then(|| child.parse().ok())?
+        })
+    }
+
+    /// What the program takes of the machine now, where the system tells it.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        let pid = self.pid()?;
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let field = |name: &str| -> Option<u64> {
+            let value = status.lines().find_map(|line| line.strip_prefix(name))?;
+            value.split_whitespace().next()?.parse().ok()
+        };
+        Some(Usage {
+            resident_kib: field("VmRSS:")?,
+            handles: std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count(),
+            threads: field("Threads:")?,
         })
     }
 

@@ -19,7 +19,7 @@ use tokio::{process::Command, time::Instant};
 
 use crate::{
     cargo::cargo,
-    process::{self, Process},
+    process::{self, Process, Usage},
 };
 
 /// Partitions of the run's topic of customer events.
@@ -84,10 +84,19 @@ impl TestBed {
 
     /// The same with more variables for the binary.
     pub(crate) async fn start_with(limits: Limits, variables: Vec<(&'static str, String)>) -> Result<Self> {
+        Self::start_built(build(), limits, variables).await
+    }
+
+    /// The same with a binary that comes from `program`.
+    pub(crate) async fn start_built(
+        program: impl Future<Output = Result<PathBuf>>,
+        limits: Limits,
+        variables: Vec<(&'static str, String)>,
+    ) -> Result<Self> {
         // The HTTP client asks for one even where nothing is encrypted; a second start finds it there.
         drop(rustls::crypto::ring::default_provider().install_default());
         let run = uuid::Uuid::new_v4().simple().to_string();
-        let (program, services) = tokio::join!(build(), services(&run));
+        let (program, services) = tokio::join!(program, services(&run));
         let (program, services) = (program?, services?);
         let sandbox = Sandbox::start(limits.sandbox_settings()).await?;
         let places = Places {
@@ -119,6 +128,11 @@ impl TestBed {
     /// An error if the binary has ended, with the end of its log.
     pub(crate) fn check_running(&mut self) -> Result<()> {
         self.billwright.check_running()
+    }
+
+    /// What the binary takes of the machine now, where the system tells it.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        self.billwright.usage()
     }
 
     /// Runs another command of the binary on the same configuration, with `input` as its standard input.

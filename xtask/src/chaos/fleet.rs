@@ -13,19 +13,11 @@ use nix::sys::signal::Signal;
 use tokio::{process::Command, sync::Mutex};
 
 use super::book::lock;
+pub(super) use crate::process::Usage;
 use crate::process::{Process, inherited};
 
 /// How soon a process notices that its clock was set.
 pub(super) const CLOCK_IS_READ_EVERY: Duration = Duration::from_secs(1);
-
-/// What a process takes of the machine.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Usage {
-    /// Memory, in KiB.
-    pub(super) resident_kib: u64,
-    /// Open files and connections.
-    pub(super) handles: usize,
-}
 
 /// One Billwright process, which may be down.
 #[derive(Debug)]
@@ -197,13 +189,16 @@ impl Member {
         }
     }
 
+    /// What it takes of the machine now; `None` where it is down.
+    pub(super) async fn usage(&self) -> Option<Usage> {
+        self.process.lock().await.as_ref().and_then(Process::usage)
+    }
+
     /// Notes what it takes of the machine now.
     pub(super) async fn measure(&self) {
-        let pid = self.process.lock().await.as_ref().and_then(Process::pid);
-        if let Some(now) = pid.and_then(usage) {
+        if let Some(now) = self.usage().await {
             let mut most = lock(&self.most);
-            most.resident_kib = most.resident_kib.max(now.resident_kib);
-            most.handles = most.handles.max(now.handles);
+            *most = most.or_more(now);
         }
     }
 
@@ -211,16 +206,6 @@ impl Member {
     pub(super) fn most(&self) -> Usage {
         *lock(&self.most)
     }
-}
-
-/// What a process takes, where the system tells it.
-fn usage(pid: i32) -> Option<Usage> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    Some(Usage {
-        resident_kib: resident.split_whitespace().next()?.parse().ok()?,
-        handles: std::fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count(),
-    })
 }
 
 /// Debian's package `libfaketime` puts it here.

@@ -17,6 +17,7 @@ mod observed;
 mod queue;
 mod quiet;
 mod report;
+pub(crate) mod soak;
 mod stage;
 pub(crate) mod upgrade;
 

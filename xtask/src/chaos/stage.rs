@@ -19,7 +19,7 @@ use crate::test_bed;
 
 /// Billz calls a second. More than the real limit, so that there is something to see within minutes, and shared by the
 /// processes through Redis as the real one is.
-const BILLZ_CALLS_PER_SECOND: u32 = 40;
+pub(super) const BILLZ_CALLS_PER_SECOND: u32 = 40;
 /// Partitions of the topic of customer events.
 const PARTITIONS: i32 = 6;
 /// The names of the two databases.
@@ -72,8 +72,20 @@ pub(super) struct Stage {
 pub(super) const PRICES: [(&str, u32); 3] = [(PRODUCT_ID, 50), (OTHER_PRODUCT_ID, 75), ("product-third", 20)];
 
 impl Stage {
-    /// Starts everything but the processes. Logs go to `directory`.
+    /// Starts everything but the processes, with a disk under MongoDB that can be filled. Logs go to `directory`.
     pub(super) async fn set(
+        seed: u64,
+        processes: usize,
+        persistence: RedisPersistence,
+        program: &Path,
+        directory: &Path,
+    ) -> Result<Self> {
+        Self::set_on(Disk::mount().await, seed, processes, persistence, program, directory).await
+    }
+
+    /// The same with MongoDB's data on `disk`, or where other temporary data is.
+    pub(super) async fn set_on(
+        disk: Option<Disk>,
         seed: u64,
         processes: usize,
         persistence: RedisPersistence,
@@ -85,7 +97,6 @@ impl Stage {
             redis: Link::open().await?,
             kafka: Link::open().await?,
         };
-        let disk = Disk::mount().await;
         let data = disk
             .as_ref()
             .map_or_else(std::env::temp_dir, |disk| disk.path().to_owned());

@@ -188,6 +188,7 @@ fn well() -> Observed {
             Usage {
                 resident_kib: 100_000,
                 handles: 90,
+                ..Usage::default()
             },
         )]),
         queue_lost: false,
@@ -303,6 +304,7 @@ const PLANTS: &[Plant] = &[
             Usage {
                 resident_kib: 10_000_000,
                 handles: 1,
+                ..Usage::default()
             },
         );
     }),
