@@ -10,7 +10,7 @@ use std::{
 use billwright_store::{
     StoreError,
     billz::{
-        leases::{HeldLease, Leases},
+        leases::{HeldLease, Leases, Memory},
         operations::Operations,
     },
     bson::Document,
@@ -149,6 +149,16 @@ impl Guard {
 
     /// Takes the lease `key`, waiting for it for a while.
     pub(crate) async fn acquire(&self, key: &str) -> Result<HeldLease, JobError> {
+        self.hold(key, Memory::Left).await
+    }
+
+    /// The same, and takes off what was noted there: if this attempt dies, the next one finds nothing that is no longer
+    /// true.
+    pub(crate) async fn acquire_with_memory(&self, key: &str) -> Result<HeldLease, JobError> {
+        self.hold(key, Memory::Taken).await
+    }
+
+    async fn hold(&self, key: &str, memory: Memory) -> Result<HeldLease, JobError> {
         let later = || JobError::Later {
             after: Duration::from_secs(1),
             reason: "another job is working on the same order or client".to_owned(),
@@ -158,7 +168,7 @@ impl Guard {
             // An attempt that asks again for what it holds must not wait for itself.
             return self
                 .leases
-                .acquire(key, &self.owner, self.length)
+                .acquire(key, &self.owner, self.length, memory)
                 .await
                 .decide()?
                 .ok_or_else(later);
@@ -171,7 +181,12 @@ impl Guard {
         let mut pause = Duration::from_millis(20);
         loop {
             let since = Instant::now();
-            if let Some(lease) = self.leases.acquire(key, &self.owner, self.length).await.decide()? {
+            if let Some(lease) = self
+                .leases
+                .acquire(key, &self.owner, self.length, memory)
+                .await
+                .decide()?
+            {
                 self.places
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
@@ -193,7 +208,7 @@ impl Guard {
     }
 
     /// Leaves a note on the lease `key` for those who hold it next. What is noted only saves calls, so that a failure to
-    /// note it is no failure.
+    /// note it is no failure; where an older note would then mislead, it must have been taken off.
     pub(crate) async fn remember(&self, key: &str, memory: Document) {
         if let Err(error) = self.leases.remember(key, &self.owner, memory).await {
             tracing::debug!(%error, "a note for later jobs was not kept");

@@ -8,7 +8,7 @@ use billwright_store::{
     Mongo,
     billz::{
         integrations::{EncryptionKey, Integrations, SharedToken},
-        leases::Leases,
+        leases::{Leases, Memory},
     },
 };
 use futures_util::future::BoxFuture;
@@ -66,7 +66,7 @@ impl TokenStore for IntegrationTokenStore {
 
     fn begin_turn(&self, at_most: Duration) -> BoxFuture<'_, Result<bool, TokenStoreError>> {
         Box::pin(async move {
-            let lease = self.leases.acquire(TURN, &self.process, at_most).await;
+            let lease = self.leases.acquire(TURN, &self.process, at_most, Memory::Left).await;
             lease
                 .map(|lease| lease.is_some())
                 .map_err(|error| TokenStoreError(error.to_string()))

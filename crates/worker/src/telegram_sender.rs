@@ -7,7 +7,7 @@ use billwright_domain::Clock;
 use billwright_store::{
     Mongo, StoreError,
     billz::{
-        leases::{HeldLease, Leases},
+        leases::{HeldLease, Leases, Memory},
         notifications::{DueNotification, Notifications},
     },
     bson::{Bson, doc},
@@ -69,7 +69,11 @@ struct Sender {
 impl Sender {
     /// Sends while the lease is ours; returns at once while another process has it.
     async fn hold_and_send(&self) -> Result<(), StoreError> {
-        let Some(lease) = self.leases.acquire(LEASE, &self.owner, LEASE_LENGTH).await? else {
+        let Some(lease) = self
+            .leases
+            .acquire(LEASE, &self.owner, LEASE_LENGTH, Memory::Left)
+            .await?
+        else {
             return Ok(());
         };
         let mut pace = Pace::remembered(&lease);

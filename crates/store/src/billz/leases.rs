@@ -25,6 +25,15 @@ pub struct HeldLease {
     pub memory_age_ms: i64,
 }
 
+/// What becomes of what earlier holders noted on a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Memory {
+    /// It stays for the next ones.
+    Left,
+    /// It is taken off: the next ones find only what this holder notes, and nothing if it dies.
+    Taken,
+}
+
 /// The collection `leases`.
 #[derive(Debug, Clone)]
 pub struct Leases(Mongo);
@@ -36,9 +45,15 @@ impl Leases {
     }
 
     /// Takes the lease `key` for `owner`, who must be unique to one attempt at one job. `None` while another holds it.
-    pub async fn acquire(&self, key: &str, owner: &str, length: Duration) -> Result<Option<HeldLease>, StoreError> {
+    pub async fn acquire(
+        &self,
+        key: &str,
+        owner: &str,
+        length: Duration,
+        memory: Memory,
+    ) -> Result<Option<HeldLease>, StoreError> {
         // `$expr` is not allowed in the filter of an upsert, so the pipeline itself decides whether the lease is free.
-        let pipeline = vec![
+        let mut pipeline = vec![
             doc! { "$set": { "free": { "$or": [
                 { "$eq": ["$owner", owner] },
                 { "$lte": [{ "$ifNull": ["$until", 0] }, { "$toLong": "$$NOW" }] },
@@ -56,17 +71,27 @@ impl Leases {
                 "expiresAt": { "$cond": ["$free", { "$add": ["$$NOW", millis(length + KEPT)] }, "$expiresAt"] },
                 "now": { "$cond": ["$free", { "$toLong": "$$NOW" }, "$now"] },
             } },
-            doc! { "$unset": "free" },
         ];
+        if memory == Memory::Taken {
+            pipeline.push(doc! { "$set": {
+                "taken": { "$cond": ["$free", { "$ifNull": ["$memory", { "$literal": {} }] }, "$taken"] },
+                "memory": { "$cond": ["$free", { "$literal": {} }, "$memory"] },
+            } });
+        }
+        pipeline.push(doc! { "$unset": "free" });
         let found = upsert(&self.0, "leases", key, pipeline).await?;
         if found.get_str("owner").ok() != Some(owner) {
             return Ok(None);
         }
         let now = found.get_i64("now").unwrap_or_default();
+        let memory = match memory {
+            Memory::Left => "memory",
+            Memory::Taken => "taken",
+        };
         Ok(Some(HeldLease {
             fence: found.get_i64("fence").unwrap_or_default(),
             memory_age_ms: now - found.get_i64("rememberedAt").unwrap_or(now),
-            memory: found.get_document("memory").cloned().unwrap_or_default(),
+            memory: found.get_document(memory).cloned().unwrap_or_default(),
         }))
     }
 

@@ -8,7 +8,7 @@ use billwright_domain::{Clock, DocumentId};
 use billwright_store::{
     Mongo, StoreError,
     billz::{
-        leases::Leases,
+        leases::{Leases, Memory},
         order_sagas::{OrderSagas, Saga, SagaState, SagaStep},
     },
 };
@@ -185,7 +185,7 @@ impl SagaAdmin {
             return Err(SagaError::Refused(WhyNot::NoSuchStep));
         };
         let (key, owner) = (format!("order:{order}"), format!("dashboard:{}", Uuid::now_v7()));
-        let Some(lease) = self.leases.acquire(&key, &owner, HOLD).await? else {
+        let Some(lease) = self.leases.acquire(&key, &owner, HOLD, Memory::Left).await? else {
             return Err(SagaError::Busy);
         };
         let changed = self.change_held(&order, seen, lease.fence, clock, change).await;

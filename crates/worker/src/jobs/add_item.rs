@@ -67,7 +67,7 @@ impl Operation for AddItem {
 
     async fn run(&self, attempt: &mut Attempt<'_>) -> Result<Done, JobError> {
         let lease_key = sale_lease(&self.order_id);
-        let lease = attempt.guard.acquire(&lease_key).await?;
+        let lease = attempt.guard.acquire_with_memory(&lease_key).await?;
         let mut write = AddOnce {
             order: &self.order_id,
             line: &self.line,
@@ -86,20 +86,17 @@ impl Operation for AddItem {
             write.before = quantity_of(&lines, &self.line.product);
             known = Some(lines);
         }
-        let added = match attempt.write(&write).await {
-            Ok(added) => added,
-            Err(error) => {
-                // What the sale holds now is not known.
-                attempt.guard.remember(&lease_key, Document::new()).await;
-                return Err(error);
-            }
-        };
+        // Where it fails it is not known what the sale holds, and nothing is noted.
+        let added = attempt.write(&write).await?;
         // After an earlier attempt it is not known whether what others noted holds this line already.
         let known = known.filter(|_| !began_earlier);
         let lines = added.lines.or_else(|| known.map(|lines| with_line(lines, &self.line)));
-        let memory = lines.map_or_else(Document::new, |lines| doc! { "lines": stored(&lines) });
         let line = format!("{} of product {} added", self.line.quantity, self.line.product);
-        tokio::join!(attempt.guard.remember(&lease_key, memory), attempt.step(&line, 90));
+        tokio::join!(attempt.step(&line, 90), async {
+            if let Some(lines) = lines {
+                attempt.guard.remember(&lease_key, doc! { "lines": stored(&lines) }).await;
+            }
+        });
         Ok(Done::quietly(Added {
             order_id: &self.order_id,
             product_id: &self.line.product,

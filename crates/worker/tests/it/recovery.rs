@@ -1,8 +1,14 @@
 //! Redis or MongoDB goes away and comes back: the worker says so, loses nothing, and goes on by itself.
 
+use std::time::Duration;
+
 use billwright_domain::Condition;
 use billwright_sandbox::SandboxSettings;
 use billwright_services::{MongoServer, RedisServer, shared};
+use billwright_store::{
+    billz::leases::{Leases, Memory},
+    bson::doc,
+};
 use billwright_worker::WorkerState;
 use serde_json::json;
 
@@ -81,5 +87,24 @@ async fn a_worker_starts_without_redis_and_survives_its_restart() {
     let world = world.reconnected().await;
     world.run("CREATE_ORDER", json!({})).await.value();
     worker.stop().await;
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_worker_took_off_a_lease_and_died_with_misleads_nobody() {
+    let world = World::new().await;
+    let leases = Leases::new(&world.mongo());
+    let (minute, moment) = (Duration::from_mins(1), Duration::from_millis(1));
+    let known = doc! { "lines": [{ "product": "p", "quantity": "2" }] };
+    leases.acquire("sale:1", "first", minute, Memory::Left).await.unwrap();
+    assert!(leases.remember("sale:1", "first", known.clone()).await.unwrap());
+    leases.release(&["sale:1".to_owned()], "first").await.unwrap();
+    let second = leases.acquire("sale:1", "second", moment, Memory::Taken).await;
+    assert_eq!(second.unwrap().unwrap().memory, known);
+    until("the lease of the dead one has run out", || async {
+        let third = leases.acquire("sale:1", "third", minute, Memory::Taken).await.unwrap();
+        third.is_some_and(|third| third.memory.is_empty())
+    })
+    .await;
     world.end().await;
 }
