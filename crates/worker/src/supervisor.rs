@@ -257,8 +257,8 @@ impl Supervisor {
     }
 }
 
-/// How long jobs that were given up may take to end.
-const HAND_BACK: Duration = Duration::from_secs(10);
+/// How long jobs that were given up may take to end. The process itself waits for five seconds beyond the grace period.
+const HAND_BACK: Duration = Duration::from_secs(4);
 
 async fn drained(worker: &QueueWorker) {
     while worker.active().await > 0 {
