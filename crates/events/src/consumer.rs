@@ -23,7 +23,7 @@ use crate::{
     kafka::{self, ANSWER_WITHIN, Logging},
     position, publisher,
     runtime::{KAFKA, Runtime},
-    status::Phase,
+    status::{Phase, Status},
     waiting,
 };
 
@@ -39,6 +39,12 @@ const LOOK_AT_TOPICS: Duration = Duration::from_secs(10);
 /// How often it is looked whether the clock was set back.
 const LOOK_AT_CLOCK: Duration = Duration::from_millis(500);
 
+/// How many seconds in a row the member may give no sign of life, of which it gives one a second.
+const DEAF_AFTER: u32 = 30;
+
+/// How often MongoDB is looked at while no partition does.
+const LOOK_AT_MONGODB: Duration = Duration::from_secs(3);
+
 /// How long calls that still run are waited for before the group is left.
 const LEAVE_WITHIN: Duration = Duration::from_secs(6);
 
@@ -49,7 +55,8 @@ const STOP_WITHIN: Duration = Duration::from_secs(10);
 ///
 /// librdkafka's threads wait for moments of the wall clock. Where that is set back by an hour, as a wrong clock is once it is
 /// corrected, they sleep for an hour: nothing is consumed, delivered or answered. So all clients are then made anew; those that
-/// sleep are left to themselves, and the group notices by their silence.
+/// sleep are left to themselves, and the group notices by their silence. A step back that is over before anybody looked shows by
+/// a member that gives no sign of life any more, and that ends in the same way.
 pub(crate) async fn run(runtime: Arc<Runtime>, cancel: CancellationToken) {
     while !cancel.is_cancelled() {
         let clients = cancel.child_token();
@@ -58,6 +65,11 @@ pub(crate) async fn run(runtime: Arc<Runtime>, cancel: CancellationToken) {
             () = &mut running => {}
             by = set_back(&*runtime.clock) => {
                 tracing::warn!("the clock was set back by {} s; the clients of Kafka are made anew", by.num_seconds());
+                clients.cancel();
+                running.await;
+            }
+            () = deaf(&runtime.status) => {
+                tracing::warn!("the consumer gave no sign of life for {DEAF_AFTER} s; the clients of Kafka are made anew");
                 clients.cancel();
                 running.await;
             }
@@ -79,10 +91,47 @@ async fn set_back(clock: &dyn Clock) -> TimeDelta {
     }
 }
 
+/// Waits until the member has given no sign of life for too long. Looks are counted, and not time, so that a process that was
+/// stopped for a while is not taken for a deaf one when it goes on.
+async fn deaf(status: &Status) {
+    let (mut before, mut silent) = (None, 0);
+    while silent < DEAF_AFTER {
+        tokio::time::sleep(TICK).await;
+        let heard = status.heard();
+        silent = if heard.is_some() && heard == before {
+            silent + 1
+        } else {
+            0
+        };
+        before = heard;
+    }
+}
+
+/// Looks at MongoDB while this process has no partition: what the last one saw when it was revoked would else be told for ever.
+async fn look_at_mongodb(runtime: Arc<Runtime>, cancel: CancellationToken) {
+    while cancel
+        .run_until_cancelled(tokio::time::sleep(LOOK_AT_MONGODB))
+        .await
+        .is_some()
+    {
+        if runtime.status.has_partitions() {
+            continue;
+        }
+        let answer = tokio::time::timeout(LOOK_AT_MONGODB, runtime.mongo.ping());
+        match cancel.run_until_cancelled(answer).await {
+            Some(Ok(Ok(()))) => runtime.mongodb_works(),
+            Some(Ok(Err(error))) => runtime.mongodb_failed(&error),
+            Some(Err(_)) => runtime.mongodb_silent(),
+            None => return,
+        }
+    }
+}
+
 /// Makes the clients and consumes with them until `cancel`, or until it gives up at start.
 async fn run_clients(runtime: &Arc<Runtime>, cancel: CancellationToken) {
     let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(10));
     let tasks = TaskTracker::new();
+    tasks.spawn(look_at_mongodb(Arc::clone(runtime), cancel.clone()));
     if let Some(topic) = runtime.settings.events_out_topic.clone() {
         tasks.spawn(publisher::publish(Arc::clone(runtime), topic, cancel.clone()));
     }
@@ -389,5 +438,25 @@ mod tests {
         }
         clock.advance(TimeDelta::hours(-1));
         assert_eq!(noticed.await, TimeDelta::hours(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_member_without_a_sign_of_life_is_deaf_and_one_that_gives_them_or_is_not_there_is_not() {
+        let status = Status::default();
+        let patience = TICK * DEAF_AFTER * 2;
+        let noticed = tokio::time::timeout(patience, deaf(&status)).await;
+        assert!(noticed.is_err(), "there is no member yet");
+        status.enter(Phase::Consuming, None);
+        let alive = async {
+            loop {
+                status.broker_connected(false);
+                tokio::time::sleep(TICK).await;
+            }
+        };
+        tokio::select! {
+            noticed = tokio::time::timeout(patience, deaf(&status)) => assert!(noticed.is_err(), "it is alive"),
+            () = alive => {}
+        }
+        assert!(tokio::time::timeout(patience, deaf(&status)).await.is_ok());
     }
 }

@@ -92,6 +92,7 @@ struct Inner {
     partitions: BTreeMap<Place, Partition>,
     set_aside: u64,
     dead_letters: u64,
+    heard: u64,
 }
 
 #[derive(Debug, Default)]
@@ -131,8 +132,22 @@ impl Status {
         inner.detail = detail;
     }
 
+    /// The member gave a sign of life, which it does once a second, and says whether a broker is connected.
     pub(crate) fn broker_connected(&self, connected: bool) {
-        self.lock().broker_connected = connected;
+        let mut inner = self.lock();
+        inner.broker_connected = connected;
+        inner.heard += 1;
+    }
+
+    /// How often the member gave a sign of life; `None` while there is no member.
+    pub(crate) fn heard(&self) -> Option<u64> {
+        let inner = self.lock();
+        (inner.phase == Phase::Consuming).then_some(inner.heard)
+    }
+
+    /// Whether this process has any partition.
+    pub(crate) fn has_partitions(&self) -> bool {
+        !self.lock().partitions.is_empty()
     }
 
     pub(crate) fn trouble(&self, detail: Option<String>) {

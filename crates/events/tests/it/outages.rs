@@ -91,6 +91,19 @@ async fn a_clock_that_is_set_back_makes_the_clients_anew_and_doubles_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_process_without_partitions_notices_that_mongodb_is_away_and_back() {
+    let mongodb = MongoServer::start().await.unwrap();
+    let bed = Bed::on(shared::kafka_brokers().await.unwrap(), mongodb.uri()).await;
+    // There is no such topic, and so no partition.
+    let consumer = bed.start().await;
+    mongodb.kill().await.unwrap();
+    says(&consumer, "events.mongodb", Condition::Down).await;
+    mongodb.restart().await.unwrap();
+    says(&consumer, "events.mongodb", Condition::Up).await;
+    consumer.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_is_killed_in_the_middle_costs_and_doubles_nothing() {
     let server = KafkaServer::start().await.unwrap();
     let bed = Bed::on(server.brokers(), shared::mongodb_uri().await.unwrap()).await;
