@@ -68,10 +68,7 @@ pub(super) async fn wait(world: &World) -> Result<()> {
 /// What is left to do, and apart from it the orders that are half way.
 async fn left(world: &World, http: &reqwest::Client) -> Result<(Vec<String>, Vec<String>)> {
     let stage = &*world.stage;
-    let mut left = Vec::new();
-    if !stage.all_ready(http).await {
-        left.push("a process is not ready".to_owned());
-    }
+    let mut left = stage.unready(http).await;
     let counts = world.queue.counts().await?;
     if counts.waiting + counts.active + counts.delayed > 0 {
         left.push(format!(

@@ -104,14 +104,23 @@ impl Stage {
         Ok(true)
     }
 
-    /// Whether every process says that it is ready.
-    pub(in crate::chaos) async fn all_ready(&self, http: &reqwest::Client) -> bool {
+    /// Which processes do not say that they are ready, and what they say instead.
+    pub(in crate::chaos) async fn unready(&self, http: &reqwest::Client) -> Vec<String> {
+        let mut unready = Vec::new();
         for member in &self.fleet.members {
             let answer = http.get(format!("{}/health/ready", member.url)).send().await;
-            if !answer.is_ok_and(|answer| answer.status().is_success()) {
-                return false;
-            }
+            let said = match answer {
+                Ok(answer) if answer.status().is_success() => continue,
+                Ok(answer) => answer.text().await.unwrap_or_default(),
+                Err(error) => error.to_string(),
+            };
+            unready.push(format!("{} is not ready: {said}", member.name));
         }
-        true
+        unready
+    }
+
+    /// Whether every process says that it is ready.
+    pub(in crate::chaos) async fn all_ready(&self, http: &reqwest::Client) -> bool {
+        self.unready(http).await.is_empty()
     }
 }
